@@ -1,0 +1,62 @@
+# `make demo` and `make test` set up all that they need: a virtual environment in .venv, its packages, Node's buf.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+NEWEST := .venv-newest
+
+.PHONY: help setup demo test test-suite test-newest check gen gen-check requirements bench fuzz conformance clean
+
+help:  ## say what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+# A stamp file stands for an environment: it is made again when its requirements change.
+$(VENV)/.ready: requirements/dev.txt requirements/uv.txt scripts/setup_environment.sh
+	scripts/setup_environment.sh "$(PYTHON)" $(VENV) requirements/dev.txt
+	@touch $@
+
+$(NEWEST)/.ready: requirements/newest.txt requirements/uv.txt scripts/setup_environment.sh
+	scripts/setup_environment.sh "$(PYTHON)" $(NEWEST) requirements/newest.txt
+	@touch $@
+
+setup: $(VENV)/.ready  ## make the virtual environment: .venv/bin/volant is the command
+
+demo: $(VENV)/.ready  ## start the platform and run a workflow on it with stock flytekit
+	@$(BIN)/python examples/demo/run_demo.py
+
+test: check test-suite test-newest  ## everything that CI runs
+
+test-suite: $(VENV)/.ready
+	$(BIN)/python -m pytest tests
+
+test-newest: $(NEWEST)/.ready  ## the parts of the suite that depend on grpcio and protobuf, on the newest ones
+	$(NEWEST)/bin/python -m pytest $(NEWEST_TESTS)
+
+NEWEST_TESTS := tests/contract tests/compiler tests/admin tests/engine tests/datacatalog tests/server tests/sdk
+
+check: $(VENV)/.ready  ## lint, types, import contracts, sizes, the proto contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy services/core/volant_core services/admin/volant_admin services/engine/volant_engine services/datacatalog/volant_datacatalog services/objectstore/volant_objectstore services/server/volant_server clients/python/src/volant
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_sizes.py
+	$(BIN)/python scripts/check_protos.py
+
+gen: $(VENV)/.ready  ## generate clients/python/gen from protos
+	$(BIN)/python scripts/gen_protos.py
+
+requirements:  ## pin the newest versions that fit
+	cd requirements && for file in uv dev newest; do env -u PIP_FIND_LINKS ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --output-file $$file.txt $$file.in; done
+
+bench: $(VENV)/.ready  ## measure against the floor, in one run
+	$(BIN)/python -m bench
+
+fuzz: $(VENV)/.ready  ## every RPC with 200 cases and more
+	VOLANT_FUZZ_CASES=200 $(BIN)/python -m pytest tests/fuzz --timeout 3600
+
+conformance: $(VENV)/.ready  ## flytekit's own remote integration suite against `volant up --sandbox`
+	tests/conformance/flytekit_remote.sh
+
+clean:  ## remove what make made
+	rm -rf $(VENV) $(NEWEST) .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
