@@ -16,7 +16,11 @@ _LOCK = 0x766F6C616E74  # any number, the same for all: one migrator at a time
 async def migrate(database: Database, schema: str, package: str) -> list[str]:
     """Bring a schema up to date with a package's migrations; the names of those that were run."""
     files = sorted(
-        (item for item in importlib.resources.files(package).joinpath("migrations").iterdir() if _NAME.match(item.name)),
+        (
+            item
+            for item in importlib.resources.files(package).joinpath("migrations").iterdir()
+            if _NAME.match(item.name)
+        ),
         key=lambda item: item.name,
     )
     ran: list[str] = []
