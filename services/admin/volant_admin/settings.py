@@ -1,0 +1,35 @@
+"""What can be set in the control plane."""
+
+import dataclasses
+import datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain: the same for all projects."""
+
+    id: str
+    name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AdminSettings:
+    """Settings of the control plane."""
+
+    domains: tuple[Domain, ...] = (
+        Domain("development", "development"),
+        Domain("staging", "staging"),
+        Domain("production", "production"),
+    )
+    seed_projects: tuple[str, ...] = ("flytesnacks",)
+    """Projects made at start when they are not there."""
+    metadata_prefix: tuple[str, ...] = ("metadata", "admin")
+    """Where compiled closures are kept, below the bucket."""
+    workflow_nodes_limit: int = 0
+    """Nodes in a workflow, start and end left out; 0 means no limit."""
+    workflow_bytes_limit: int = 0
+    """Bytes of a compiled closure; 0 means no limit."""
+    project_check_age: datetime.timedelta = datetime.timedelta(seconds=5)
+    """For how long a project found active is taken to be so (another replica may have archived it)."""
+    closure_cache_bytes: int = 32 * 2**20
+    """Bytes of compiled closures kept in memory."""
