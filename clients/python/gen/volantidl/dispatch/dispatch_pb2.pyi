@@ -187,7 +187,9 @@ Global___Welcome: typing_extensions.TypeAlias = Welcome
 
 @typing.final
 class Assignment(google.protobuf.message.Message):
-    """An execution to drive."""
+    """An execution to drive. One with an epoch that the engine has already says nothing new: after a session attached again
+    (its stream broke), everything that it leases is sent again.
+    """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -440,7 +442,7 @@ class ReportResponse(google.protobuf.message.Message):
     REFUSED_FIELD_NUMBER: builtins.int
     @property
     def refused(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Refusal]:
-        """Executions whose part of the report was dropped, because the lease is another's by now."""
+        """Executions whose part of the report was dropped: the lease is another's by now, or the part is unfit."""
 
     def __init__(
         self,
@@ -458,17 +460,23 @@ class Refusal(google.protobuf.message.Message):
     EXECUTION_FIELD_NUMBER: builtins.int
     EPOCH_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    UNFIT_FIELD_NUMBER: builtins.int
     execution: builtins.int
     epoch: builtins.int
     reason: builtins.str
+    unfit: builtins.bool
+    """True when the part can't be recorded as it is (the reason names the field); the lease still stands. A report of
+    which no part can be recorded answers INVALID_ARGUMENT instead.
+    """
     def __init__(
         self,
         *,
         execution: builtins.int = ...,
         epoch: builtins.int = ...,
         reason: builtins.str = ...,
+        unfit: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "execution", b"execution", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["epoch", b"epoch", "execution", b"execution", "reason", b"reason", "unfit", b"unfit"]) -> None: ...
 
 Global___Refusal: typing_extensions.TypeAlias = Refusal
 
