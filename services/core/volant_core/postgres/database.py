@@ -1,14 +1,28 @@
 """A pool of connections, and what the services use of one."""
 
+import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import asyncpg
 
-from volant_core import errors
+from volant_core import aio, errors
 
 Record = asyncpg.Record
+
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,  # the server stops, or was made to stop
+    asyncpg.TooManyConnectionsError,
+    asyncpg.TransactionRollbackError,  # deadlocks and serialization: somebody else won, try again
+    ConnectionError,
+    OSError,
+)
+_GONE = re.compile("closed|closing|released back")
+_LISTENER_RETRY_S = 1.0
 
 
 class UniqueViolationError(Exception):
@@ -22,11 +36,23 @@ class UniqueViolationError(Exception):
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
+    """Turn asyncpg's errors into ours where a caller can do something about them; the rest are faults of ours."""
     try:
         yield
     except asyncpg.UniqueViolationError as error:
         raise UniqueViolationError(error.constraint_name or "") from error
-    except (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, ConnectionError, OSError) as error:
+    except asyncpg.QueryCanceledError as error:
+        raise errors.DeadlineExceededError("the database took too long; ask for less, or try again") from error
+    except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError) as error:
+        raise errors.ResourceExhaustedError(f"the database has no room: {error}; free some on its machine") from error
+    except (asyncpg.DataError, asyncpg.ProgramLimitExceededError) as error:
+        # Stores validate what they can name; this is for NUL characters, numbers out of range and the like.
+        raise errors.InvalidArgumentError(f"a value can't be stored: {error}") from error
+    except _AWAY as error:
+        raise errors.UnavailableError(f"the database is away: {error}; try again") from error
+    except asyncpg.InterfaceError as error:
+        if not _GONE.search(str(error)):  # misuse
+            raise
         raise errors.UnavailableError(f"the database is away: {error}; try again") from error
 
 
@@ -68,8 +94,17 @@ class Connection:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Self]:
         """A transaction (a savepoint, inside another)."""
-        async with self._raw.transaction():
+        transaction = self._raw.transaction()
+        with _translated():
+            await transaction.start()
+        try:
             yield self
+        except BaseException:
+            with contextlib.suppress(*_AWAY, asyncpg.InterfaceError):  # what is gone is rolled back
+                await transaction.rollback()
+            raise
+        with _translated():
+            await transaction.commit()
 
 
 class Database:
@@ -79,20 +114,28 @@ class Database:
         """Wrap an asyncpg pool."""
         self._pool = pool
         self._dsn = dsn
+        self._heard: dict[str, list[Callable[[str], None]]] = {}
         self._listener: asyncpg.Connection | None = None
+        self._listener_lock = asyncio.Lock()
+        self._tasks = aio.Tasks("database")
+        self._closed = False
 
     @classmethod
     async def connect(cls, dsn: str, *, min_size: int = 1, max_size: int = 10) -> Self:
         """Open the pool. UnavailableError when the server does not answer."""
         try:
-            pool = await asyncpg.create_pool(dsn, min_size=min_size, max_size=max_size)
+            pool = await asyncpg.create_pool(dsn, min_size=min_size, max_size=max_size, statement_cache_size=500)
         except (OSError, asyncpg.PostgresError) as error:
             raise errors.UnavailableError(f"can't connect to PostgreSQL: {error}") from error
+        except (asyncpg.InterfaceError, ValueError) as error:
+            raise errors.FailedPreconditionError(f"the address of the PostgreSQL database is wrong: {error}") from error
         assert pool is not None
         return cls(pool, dsn)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, once those in use are given back."""
+        self._closed = True
+        await self._tasks.cancel()
         if self._listener is not None:
             await self._listener.close()
         await self._pool.close()
@@ -126,7 +169,8 @@ class Database:
         try:
             yield Connection(raw)
         finally:
-            await self._pool.release(raw)
+            with _translated():
+                await self._pool.release(raw)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -139,7 +183,44 @@ class Database:
         await self.execute("SELECT pg_notify($1, $2)", channel, payload)
 
     async def listen(self, channel: str, heard: Callable[[str], None]) -> None:
-        """Call `heard` with each payload of a channel, on a connection of its own."""
-        if self._listener is None:
-            self._listener = await asyncpg.connect(self._dsn)
-        await self._listener.add_listener(channel, lambda _connection, _pid, _channel, payload: heard(str(payload)))
+        """Call `heard` with each payload of a channel, on a connection of its own.
+
+        After that connection was lost and made again `heard` is called with "": some may have been missed.
+        """
+        self._heard.setdefault(channel, []).append(heard)
+        async with self._listener_lock:
+            if self._listener is None:
+                await self._open_listener()
+            else:
+                with _translated():
+                    await self._listener.add_listener(channel, self._notified)
+
+    async def _open_listener(self) -> None:
+        with _translated():
+            listener = await asyncpg.connect(self._dsn)
+            for channel in self._heard:
+                await listener.add_listener(channel, self._notified)
+        listener.add_termination_listener(self._listener_lost)
+        self._listener = listener
+
+    def _notified(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
+        for heard in self._heard.get(channel, ()):
+            heard(str(payload))
+
+    def _listener_lost(self, _connection: object) -> None:
+        self._listener = None
+        if not self._closed:
+            self._tasks.start("listen again", self._listen_again())
+
+    async def _listen_again(self) -> None:
+        while True:
+            async with self._listener_lock:
+                if self._listener is not None:
+                    return
+                with contextlib.suppress(errors.UnavailableError):
+                    await self._open_listener()
+                    break
+            await asyncio.sleep(_LISTENER_RETRY_S)
+        for listeners in self._heard.values():
+            for heard in listeners:
+                heard("")

@@ -316,7 +316,8 @@ async def _choose_identity(folder: Path, binaries: Binaries) -> Literal["self", 
     if (folder / "data" / "PG_VERSION").exists():
         raise errors.FailedPreconditionError(
             f"the database in {folder} was made by root in a user namespace, which is refused now"
-            f" ({output.strip()[:200]}); allow user namespaces (sysctl user.max_user_namespaces) or start as an ordinary user who owns the folder"
+            f" ({output.strip()[:200]}); allow them (sysctl user.max_user_namespaces), or start as an ordinary"
+            " user who owns the folder"
         )
     return "uid"
 

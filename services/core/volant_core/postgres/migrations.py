@@ -1,42 +1,93 @@
 """Numbered, forward-only migrations.
 
 A service keeps them in its package's folder `migrations`: `0001_pre_what.sql`. *pre* must work while the version before
-still runs; *post* runs when it is gone. Each is one transaction; a file is never edited after a release.
+still runs; *post* runs when it is gone. All are run in one transaction; a file is never edited after a release, and
+what ran is remembered by digest, so that an edit is noticed.
 """
 
+import hashlib
 import importlib.resources
 import re
 
-from volant_core.postgres.database import Database
+from volant_core import errors
+from volant_core.postgres.database import Connection, Database
 
 _NAME = re.compile(r"^(\d{4})_(pre|post)_[a-z0-9_]+\.sql$")
+_SCHEMA = re.compile(r"^[a-z][a-z0-9_]*$")
 _LOCK = 0x766F6C616E74  # any number, the same for all: one migrator at a time
 
 
-async def migrate(database: Database, schema: str, package: str) -> list[str]:
-    """Bring a schema up to date with a package's migrations; the names of those that were run."""
-    files = sorted(
-        (
-            item
-            for item in importlib.resources.files(package).joinpath("migrations").iterdir()
-            if _NAME.match(item.name)
-        ),
-        key=lambda item: item.name,
-    )
-    ran: list[str] = []
+def migrations(package: str) -> dict[str, str]:
+    """A package's migrations in order, text by file name. ValueError for a name out of form or a number given twice."""
+    folder = importlib.resources.files(package).joinpath("migrations")
+    found: dict[str, str] = {}
+    numbers: set[str] = set()
+    for item in sorted(folder.iterdir(), key=lambda item: item.name):
+        if not item.name.endswith(".sql"):
+            continue
+        match = _NAME.match(item.name)
+        if match is None:
+            raise ValueError(f"{package}/migrations/{item.name}: the form is 0001_pre_what.sql or 0001_post_what.sql")
+        if match[1] in numbers:
+            raise ValueError(f"{package}/migrations/{item.name}: the number {match[1]} stands twice")
+        numbers.add(match[1])
+        found[item.name] = item.read_text()
+    return found
+
+
+async def migrate(database: Database, schema: str, package: str, *, only_pre: bool = False) -> list[str]:
+    """Bring a schema up to date with a package's migrations; the names of those that were run.
+
+    `only_pre` stops before the first *post* migration, while replicas of the version before may still run.
+    FailedPreconditionError when the schema is from a newer version, or a migration was edited after it ran.
+    """
+    if not _SCHEMA.match(schema):
+        raise ValueError(f"not a schema's name: {schema!r}")
+    files = migrations(package)
     async with database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        done = await _recorded(connection, schema)
+        _check(schema, files, done)
+        ran: list[str] = []
+        for name, text in files.items():
+            if name in done:
+                continue
+            if only_pre and "_post_" in name[4:10]:
+                break
+            await connection.execute(f"SET LOCAL search_path TO {schema}")
+            await connection.execute(text)
+            insert = f"INSERT INTO {schema}.migrations (name, digest) VALUES ($1, $2)"  # noqa: S608 - checked above
+            await connection.execute(insert, name, _digest(text))
+            ran.append(name)
+    return ran
+
+
+async def _recorded(connection: Connection, schema: str) -> dict[str, str]:
+    """What ran in a schema, digest by name. The schema is made when missing."""
+    known = await connection.fetch_value("SELECT to_regclass($1) IS NOT NULL", f"{schema}.migrations")
+    if not known:
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         await connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {schema}.migrations"
-            " (name text PRIMARY KEY, ran_at timestamptz NOT NULL DEFAULT now())"
+            f"CREATE TABLE {schema}.migrations"
+            " (name text PRIMARY KEY, digest text NOT NULL, ran_at timestamptz NOT NULL DEFAULT now())"
         )
-        done = {row["name"] for row in await connection.fetch(f"SELECT name FROM {schema}.migrations")}  # noqa: S608
-        for file in files:
-            if file.name in done:
-                continue
-            await connection.execute(f"SET LOCAL search_path TO {schema}")
-            await connection.execute(file.read_text())
-            await connection.execute(f"INSERT INTO {schema}.migrations (name) VALUES ($1)", file.name)  # noqa: S608
-            ran.append(file.name)
-    return ran
+    rows = await connection.fetch(f"SELECT name, digest FROM {schema}.migrations")  # noqa: S608 - checked name
+    return {row["name"]: row["digest"] for row in rows}
+
+
+def _check(schema: str, files: dict[str, str], done: dict[str, str]) -> None:
+    unknown = sorted(set(done) - set(files))
+    if unknown:
+        raise errors.FailedPreconditionError(
+            f"the database's schema {schema} was made by a newer Volant (it ran {unknown[-1]}); start that version"
+        )
+    for name, digest in done.items():
+        if digest != _digest(files[name]):
+            raise errors.FailedPreconditionError(
+                f"the migration {schema}/{name} is not the one that this database ran: it was made by another build of"
+                " Volant; start that one, or start on an empty folder"
+            )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

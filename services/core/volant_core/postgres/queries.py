@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 
 _HEADER = re.compile(r"^-- ([a-z][a-z0-9_]*)\n-- \S.*\n", re.MULTILINE)
+_ENDED = re.compile(r";\s*$", re.MULTILINE)
 
 
 @functools.cache
@@ -27,5 +28,8 @@ def load_queries(package: str, file: str = "queries.sql") -> Mapping[str, str]:
         name = header[1]
         if name in queries:
             raise ValueError(f"{package}/{file}: {name} stands twice")
-        queries[name] = text[header.end() : after.start() if after else None].strip().removesuffix(";")
+        statement = text[header.end() : after.start() if after else None].strip().removesuffix(";")
+        if not statement or _ENDED.search(statement):
+            raise ValueError(f"{package}/{file}: {name} is not one statement")
+        queries[name] = statement
     return queries
