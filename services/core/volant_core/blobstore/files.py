@@ -5,6 +5,8 @@ modification time of the content they belong to: an entry that does not fit the 
 program that replaces a file without knowing of sidecars does no harm, and a crash between the two renames of a put
 leaves the old object with its old attributes (the sidecar keeps the entry of the content being replaced).
 """
+# pathlib costs more than the calls that it wraps, and these are the hottest calls there are.
+# ruff: noqa: PTH102, PTH104, PTH106, PTH108, PTH112, PTH116, PTH120
 
 import contextlib
 import dataclasses
@@ -14,6 +16,7 @@ import hashlib
 import json
 import os
 import pathlib
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -24,7 +27,10 @@ DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 DIGEST_LIMIT = 1 << 20
 """Content up to this size (bytes) has its MD5 computed when asked for; above, it is recorded when it is written."""
 _COPY_CHUNK = 1 << 20
+_FRESH_NS = 2_000_000_000
+_ATTEMPTS = 100
 _NO_METADATA: Mapping[str, str] = {}
+_Row = tuple[str, os.DirEntry[str] | None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,7 +60,12 @@ class Found:
     """Bytes."""
     modified_ns: int
     """Nanoseconds since 1970."""
-    attributes: Attributes
+    inode: int
+    attributes: Attributes = dataclasses.field(compare=False, hash=False)
+
+
+def _found(path: str, status: os.stat_result, attributes: Attributes | None) -> Found:
+    return Found(path, status.st_size, status.st_mtime_ns, status.st_ino, attributes or DEFAULT)
 
 
 def _entry(status: os.stat_result, attributes: Attributes) -> dict[str, Any]:
@@ -92,8 +103,8 @@ def _write_all(handle: int, data: bytes | memoryview) -> None:
         view = view[os.write(handle, view) :]
 
 
-def read_sidecar(path: str, status: os.stat_result) -> Attributes:
-    """The attributes of the content at `path` whose status is `status`."""
+def read_sidecar(path: str, status: os.stat_result) -> Attributes | None:
+    """The attributes of the content at `path` whose status is `status`; None: the sidecar is of other content."""
     try:
         document = json.loads(_read_whole(path + layout.SIDECAR))
         for entry in document["entries"]:
@@ -105,16 +116,17 @@ def read_sidecar(path: str, status: os.stat_result) -> Attributes:
                     etag=entry.get("etag", ""),
                 )
     except FileNotFoundError:
-        pass
+        return DEFAULT
     except (ValueError, KeyError, TypeError):  # not ours, or half-copied by hand: the content still counts
         pass
-    return DEFAULT
+    return None
 
 
-@functools.lru_cache(maxsize=4096)
-def _digest(path: str, size: int, modified_ns: int) -> str:
-    del size, modified_ns  # parts of the cache's key: other content, another entry
-    return hashlib.md5(_read_whole(path), usedforsecurity=False).hexdigest()
+def _digest(found: "Found") -> str:
+    return hashlib.md5(_read_whole(found.path), usedforsecurity=False).hexdigest()
+
+
+_digest_remembered = functools.lru_cache(maxsize=8192)(_digest)
 
 
 def etag_of(found: Found) -> str:
@@ -122,7 +134,9 @@ def etag_of(found: Found) -> str:
     if found.attributes.etag:
         return found.attributes.etag
     if found.size <= DIGEST_LIMIT:
-        return _digest(found.path, found.size, found.modified_ns)
+        # The clock of file systems ticks by milliseconds: a file just written may change and look the same.
+        fresh = abs(time.time_ns() - found.modified_ns) < _FRESH_NS
+        return _digest(found) if fresh else _digest_remembered(found)
     status = f"{found.size}:{found.modified_ns}".encode()
     return hashlib.md5(status, usedforsecurity=False).hexdigest() + "-0"
 
@@ -186,7 +200,7 @@ class ObjectFiles:
     def find(self, bucket: str, key: str) -> Found | None:
         """The object without its content."""
         path = self.path(bucket, key)
-        while True:
+        for _ in range(_ATTEMPTS):
             try:
                 status = os.stat(path)
             except OSError as error:
@@ -194,9 +208,24 @@ class ObjectFiles:
                     return None
                 raise
             attributes = read_sidecar(path, status)
-            # Replaced between the two: the sidecar's entry fits nothing and its attributes would be lost.
-            if attributes is not DEFAULT or _same(path, status):
-                return Found(path, status.st_size, status.st_mtime_ns, attributes)
+            if attributes is None and not _same(path, status):
+                continue  # replaced twice between the two calls
+            return _found(path, status, attributes)
+        raise OSError(errno.EAGAIN, "the object is replaced again and again", path)
+
+    def open(self, bucket: str, key: str) -> tuple[int, Found]:
+        """A handle to read from, which the caller closes, and the object that it is of. FileNotFoundError."""
+        path = self.path(bucket, key)
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _absent(error) from error
+        try:
+            status = os.fstat(handle)
+            return handle, _found(path, status, read_sidecar(path, status))
+        except BaseException:
+            os.close(handle)
+            raise
 
     # writing
 
@@ -205,7 +234,7 @@ class ObjectFiles:
         path = self.path(bucket, key)
         if len(data) > DIGEST_LIMIT and not attributes.etag:
             attributes = dataclasses.replace(attributes, etag=hashlib.md5(data, usedforsecurity=False).hexdigest())
-        for _ in range(100):
+        for _ in range(_ATTEMPTS):
             draft = self._draft_beside(path)
             try:
                 draft.write(data)
@@ -235,12 +264,19 @@ class ObjectFiles:
             os.rename(draft.path, path)
         os.close(draft.handle)
         draft.handle = -1
-        if not recorded:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path + layout.SIDECAR)
         if self._fsync:
             _sync_folder(os.path.dirname(path))
-        return Found(path, status.st_size, status.st_mtime_ns, attributes)
+        return _found(path, status, attributes)
+
+    def place(self, draft: Draft, bucket: str, key: str, attributes: Attributes, *, exclusive: bool = False) -> Found:
+        """Make a draft that lies anywhere in this file system an object."""
+        path = self.path(bucket, key)
+        for _ in range(_ATTEMPTS):
+            try:
+                return self.commit(draft, path, attributes, exclusive=exclusive)
+            except FileNotFoundError:
+                self.make_folder(path)
+        raise OSError(errno.EAGAIN, "the folder is removed again and again", path)
 
     def make_folder(self, path: str) -> None:
         """Make a file's folder and those above it, durably."""
@@ -288,22 +324,21 @@ class ObjectFiles:
             attributes = found.attributes
         elif found.attributes.etag:
             attributes = dataclasses.replace(attributes, etag=found.attributes.etag)
-        while True:
+        for _ in range(_ATTEMPTS):
             draft = self._draft_beside(path)
             try:
-                _copy_content(found.path, draft.handle)
+                copy_content(found.path, draft.handle)
                 return self.commit(draft, path, attributes)
             except FileNotFoundError:
                 if self.find(*source) is None:
                     raise
             finally:
                 draft.discard()
+        raise OSError(errno.EAGAIN, "the folder is removed again and again", path)
 
     # listing
 
-    def walk(
-        self, bucket: str, prefix: str = "", after: str = "", delimiter: str = ""
-    ) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
+    def walk(self, bucket: str, prefix: str = "", after: str = "", delimiter: str = "") -> Iterator[_Row]:
         """Keys that start with `prefix` and are greater than `after`, in UTF-8 order, each with its file's entry.
 
         With `delimiter` "/", keys that go on after the prefix with a further "/" are one row: (common prefix, None).
@@ -321,7 +356,7 @@ class ObjectFiles:
     # parts
 
     def _draft_beside(self, path: str) -> Draft:
-        for _ in range(100):
+        for _ in range(_ATTEMPTS):
             try:
                 return Draft(f"{path}{layout.DRAFT}{os.urandom(6).hex()}")
             except FileNotFoundError:
@@ -333,7 +368,7 @@ class ObjectFiles:
         with contextlib.suppress(OSError):
             old = os.stat(path)
             before = read_sidecar(path, old)
-            if not before.is_default():
+            if before is not None and not before.is_default():
                 entries.append(_entry(old, before))
         draft = self._draft_beside(path)
         try:
@@ -361,51 +396,57 @@ def _same(path: str, status: os.stat_result) -> bool:
 
 
 def _sync_folder(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:  # what was in it is deleted, and so nothing is to be kept
+        return
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def _copy_content(path: str, target: int) -> None:
+def copy_content(path: str, target: int, offset: int = 0, length: int | None = None) -> None:
+    """Append (a part of) a file to an open one."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        while data := os.read(handle, _COPY_CHUNK):
+        os.lseek(handle, offset, os.SEEK_SET)
+        left = length if length is not None else sys.maxsize
+        while left > 0 and (data := os.read(handle, min(left, _COPY_CHUNK))):
             _write_all(target, data)
+            left -= len(data)
     finally:
         os.close(handle)
 
 
-def _walk(
-    path: str, base: str, start: str, after: str, delimiter: str
-) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
+def _walk(path: str, base: str, start: str, after: str, delimiter: str) -> Iterator[_Row]:
     """Rows below one folder whose keys all start with `base`; `start`: what the first segment must start with."""
+    for key, entry in _scan(path, base, start):
+        if not entry.name.endswith("~"):
+            if key > after:
+                yield key, entry
+        elif key < after and not after.startswith(key):
+            continue  # everything below sorts before `after`
+        elif delimiter != "/":
+            yield from _walk(entry.path, key, "", after, delimiter)
+        elif key != after and next(_walk(entry.path, key, "", after, ""), None) is not None:
+            yield key, None
+
+
+def _scan(path: str, base: str, start: str) -> list[tuple[str, os.DirEntry[str]]]:
     rows: list[tuple[str, os.DirEntry[str]]] = []
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                name = entry.name
-                if name.endswith("~"):
-                    segment = layout.unescape(name[:-1]) + "/"
-                elif "~" in name:
+                stem = entry.name.removesuffix("~")
+                if "~" in stem:  # a sidecar or a draft
                     continue
-                else:
-                    segment = layout.unescape(name)
+                segment = layout.unescape(stem)
+                if len(stem) < len(entry.name):
+                    segment += "/"
                 if segment.startswith(start):
                     rows.append((base + segment, entry))
     except (FileNotFoundError, NotADirectoryError):
-        return
+        return []
     rows.sort(key=lambda row: row[0])
-    for key, entry in rows:
-        if not entry.name.endswith("~"):
-            if key > after:
-                yield key, entry
-        elif after and key < after and not after.startswith(key):
-            continue  # everything below sorts before `after`
-        elif delimiter == "/":
-            beyond = after if after != key and after.startswith(key) else ""
-            if (key > after or beyond) and next(_walk(entry.path, key, "", beyond, ""), None) is not None:
-                yield key, None
-        else:
-            yield from _walk(entry.path, key, "", after, delimiter)
+    return rows

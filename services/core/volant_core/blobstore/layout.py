@@ -1,9 +1,10 @@
 """Where an object lies in the folder: the one mapping between keys and file names. Standard library only.
 
-Object `s3://bucket/a/b/c.pb` is the file `<root>/<bucket>/a~/b~/c.pb`. A key is split at "/"; in each segment "%" becomes
-"%25" and "~" becomes "%7E"; the segments "", "." and ".." get a "%" in front; every segment but the last gets "~"
-appended and is a folder, the last is the file. So `x` and `x/y` can both exist, no key leaves the bucket's folder, and
-a name with "~" in it is never an object: `<name>~m` holds its attributes, `<name>~t<random>` is a write under way.
+Object `s3://bucket/a/b/c.pb` is the file `<root>/<bucket>/a~/b~/c.pb`. A key is split at "/"; in each segment "%"
+becomes "%25" and "~" becomes "%7E"; the segments "", "." and ".." get a "%" in front; every segment but the last gets
+"~" appended and is a folder, the last is the file. So `x` and `x/y` can both exist, no key leaves the bucket's
+folder, and a name with "~" in it is never an object: `<name>~m` holds its attributes, `<name>~t<random>` is a write
+under way.
 
 Programs that must not import this package (the zygote, the SDK) repeat these few lines; `tests/blobstore/layout.json`
 holds the vectors that all of them are tested with.
@@ -32,7 +33,7 @@ class KeyTooLongError(InvalidKeyError):
 
 def check_bucket(bucket: str) -> None:
     """Refuse what is not a bucket name by S3's rules (3 to 63 of a-z, 0-9, dot and dash)."""
-    if not _BUCKET.match(bucket):
+    if not _BUCKET.fullmatch(bucket):
         raise InvalidKeyError(
             f"not a bucket name: {bucket[:80]!r} (3 to 63 lower-case letters, digits, dots and dashes)"
         )
@@ -65,12 +66,12 @@ def path_of(key: str) -> str:
     except UnicodeEncodeError as error:
         raise InvalidKeyError("an object's key is not valid Unicode") from error
     if size > KEY_LIMIT:
-        raise KeyTooLongError(f"an object's key has {size} bytes; the limit is {KEY_LIMIT}")
+        raise KeyTooLongError(f"an object's key is too long: {size} bytes; the limit is {KEY_LIMIT}")
     names = [escape(segment) for segment in key.split("/")]
     longest = max(len(name.encode()) for name in names)
     if longest > SEGMENT_LIMIT:
         raise KeyTooLongError(
-            f"a part of an object's key has {longest} bytes; the limit between two '/' is {SEGMENT_LIMIT}"
+            f"a part of a key is too long: {longest} bytes; the limit between two '/' is {SEGMENT_LIMIT}"
         )
     return "~/".join(names)
 

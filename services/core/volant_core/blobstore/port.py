@@ -21,8 +21,9 @@ class BlobInfo:
     """Hex MD5 of the content for simple puts; opaque for multipart ones. Without quotes."""
     modified: datetime.datetime
     content_type: str = "binary/octet-stream"
+    """What `put` was given; `list` need not know it."""
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """User metadata, keys in lower case without the `x-amz-meta-` prefix."""
+    """User metadata, keys in lower case without the `x-amz-meta-` prefix; `list` need not know it."""
 
 
 class BlobStore(Protocol):

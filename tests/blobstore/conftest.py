@@ -1,0 +1,47 @@
+"""The adapters that the conformance suite runs on."""
+
+import os
+import secrets
+
+import pytest
+
+from volant_core import clock
+from volant_core.blobstore import Endpoint, FolderStore, Presigner
+from volant_core.blobstore.s3 import S3Store
+
+MINIO = os.environ.get("VOLANT_TEST_MINIO", "")
+
+
+@pytest.fixture(params=["folder", "folder-fsync", *(["s3-minio"] if MINIO else [])])
+def adapter(request):
+    return request.param
+
+
+@pytest.fixture
+def whole_s3(adapter):
+    """Whether `x` and `x/y` can both exist, and ".." be part of a key."""
+    return adapter != "s3-minio"
+
+
+@pytest.fixture
+def signs(adapter):
+    """Whether a server answers signed URLs."""
+    return adapter.startswith("s3")
+
+
+@pytest.fixture
+async def store(adapter, tmp_path):
+    if adapter.startswith("folder"):
+        presigner = Presigner(Endpoint("http://127.0.0.1:9", "key", "secret"), clock.SystemClock())
+        store = FolderStore(tmp_path, "volant", presigner=presigner, fsync=adapter == "folder-fsync")
+    else:
+        if not MINIO:
+            pytest.skip(
+                "VOLANT_TEST_MINIO=host:port names no MinIO server (keys: VOLANT_TEST_MINIO_KEYS=access:secret)"
+            )
+        access, _, secret = os.environ.get("VOLANT_TEST_MINIO_KEYS", "minioadmin:minioadmin").partition(":")
+        endpoint = Endpoint(f"http://{MINIO}", access, secret)
+        store = S3Store(endpoint, f"volant-{secrets.token_hex(6)}", presigner=Presigner(endpoint, clock.SystemClock()))
+        await store.ensure_bucket()
+    yield store
+    await store.close()
