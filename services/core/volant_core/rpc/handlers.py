@@ -87,11 +87,51 @@ class Limits:
     """Bytes of a response."""
 
 
+class Watchdog:
+    """Cancels calls that take too long, with one timer for all of them: `asyncio.timeout` would cost 6 µs a call."""
+
+    def __init__(self, seconds: float) -> None:
+        """Give every call `seconds`."""
+        self.seconds = seconds
+        self._since: dict[asyncio.Task[Any], float] = {}
+        self._late: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, task: asyncio.Task[Any]) -> None:
+        """Watch a call, by its task."""
+        loop = task.get_loop()
+        self._since[task] = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(self.seconds, self._look, loop)
+
+    def end(self, task: asyncio.Task[Any]) -> bool:
+        """Forget a call; True when it was cancelled for taking too long."""
+        self._since.pop(task, None)
+        if task not in self._late:
+            return False
+        self._late.discard(task)
+        return True
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        now = loop.time()
+        # The oldest come first: dictionaries keep the order of insertion.
+        for task, since in tuple(self._since.items()):
+            left = since + self.seconds - now
+            if left > 0:
+                self._timer = loop.call_later(left, self._look, loop)
+                return
+            del self._since[task]
+            self._late.add(task)
+            task.cancel()
+
+
 @dataclasses.dataclass
 class CallTable:
     """Everything that the server's calls share."""
 
     limits: Limits
+    watchdog: Watchdog
     observer: Observer | None
     scope: Scope | None
     closing: bool = False
@@ -212,36 +252,33 @@ class _Method:
         return data
 
     async def _unary_unary(self, data: bytes, context: RpcContext) -> bytes:
-        # The hot path: as `_observed`, with one coroutine less.
+        # The hot path: as `_observed`, in one coroutine, and watched.
+        table = self.table
         call = _Call(context)
         _current.set(call)
         started = time.perf_counter()
         code = "OK"
+        task = asyncio.current_task()
+        assert task is not None
+        table.watchdog.begin(task)
         try:
-            if self.table.scope is None:
-                return await self._answer(data, context)
-            with self.table.scope(self.path, context):
-                return await self._answer(data, context)
+            request = self._parse(data)
+            if table.scope is None:
+                response = await self.behaviour(request, context)
+            else:
+                with table.scope(self.path, context):
+                    response = await self.behaviour(request, context)
+            return self._serialize(response)
         except BaseException as error:
-            code, refusal = self._verdict(error, call, None)
+            late = table.watchdog.end(task)
+            code, refusal = self._verdict(error, call, endless=None, late=task if late else None)
             if refusal is not None:
                 await context.abort(*refusal)
             raise
         finally:
-            if self.table.observer is not None:
-                self.table.observer(self.path, code, time.perf_counter() - started)
-
-    async def _answer(self, data: bytes, context: RpcContext) -> bytes:
-        request = self._parse(data)
-        seconds = self.limits.unary_seconds
-        try:
-            async with asyncio.timeout(seconds) as limit:
-                response = await self.behaviour(request, context)
-        except TimeoutError as error:
-            if limit.expired():
-                raise errors.DeadlineExceededError(f"{self.path} took longer than {seconds:g} s") from error
-            raise
-        return self._serialize(response)
+            table.watchdog.end(task)
+            if table.observer is not None:
+                table.observer(self.path, code, time.perf_counter() - started)
 
     async def _stream_unary(self, requests: AsyncIterator[bytes], context: RpcContext) -> bytes:
         async def answer() -> bytes:
@@ -281,7 +318,7 @@ class _Method:
             with table.scope(self.path, context) if table.scope else contextlib.nullcontext():
                 return await answer
         except BaseException as error:
-            code, refusal = self._verdict(error, call, task)
+            code, refusal = self._verdict(error, call, endless=task, late=None)
             if refusal is not None:
                 await context.abort(*refusal)
             raise
@@ -292,15 +329,25 @@ class _Method:
                 table.observer(self.path, code, time.perf_counter() - started)
 
     def _verdict(
-        self, error: BaseException, call: _Call, endless: asyncio.Task[Any] | None
+        self,
+        error: BaseException,
+        call: _Call,
+        *,
+        endless: asyncio.Task[Any] | None,
+        late: asyncio.Task[Any] | None,
     ) -> tuple[str, _Refusal | None]:
         """The name of the status that an exception ends a call with, and what to abort it with if it is still open."""
+        refusal: errors.VolantError
         if isinstance(error, grpc.aio.AbortError):
             return _code_name(call.context), None
         if isinstance(error, asyncio.CancelledError):
-            if not self._cancelled_by_us(endless):
+            if late is not None:
+                late.uncancel()
+                refusal = errors.DeadlineExceededError(f"{self.path} took longer than {self.limits.unary_seconds:g} s")
+            elif self._cancelled_by_us(endless):
+                refusal = errors.UnavailableError("the server is shutting down; try again")
+            else:
                 return "CANCELLED", None
-            refusal: errors.VolantError = errors.UnavailableError("the server is shutting down; try again")
         elif isinstance(error, Exception):
             refusal = statuses.refused(error, self.path, call.request_id())
         else:

@@ -125,7 +125,8 @@ async def serve(
         ),
     ]
     limits = handlers.Limits(unary_seconds=settings.unary_seconds, message_bytes=settings.max_message_bytes)
-    table = handlers.CallTable(limits=limits, observer=observer, scope=scope)
+    watchdog = handlers.Watchdog(settings.unary_seconds)
+    table = handlers.CallTable(limits=limits, watchdog=watchdog, observer=observer, scope=scope)
     served = [*shown, reflection.reflection_of(shown)]
     server = grpc.aio.server(
         handlers=[handlers.Handlers(served, table)],
