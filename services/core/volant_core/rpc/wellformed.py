@@ -50,14 +50,14 @@ def _compile(root: Descriptor, *, text: bool) -> "_Plan | None":
         if known is None:
             known = plans[descriptor.full_name] = _Plan()
             for field in descriptor.fields:
-                step = step_of(field)
+                step = step_of(descriptor.full_name, field)
                 if step is not None:
                     known.steps[field.number] = step
         return known
 
-    def step_of(field: FieldDescriptor) -> "_Step | None":
+    def step_of(owner: str, field: FieldDescriptor) -> "_Step | None":
         if field.type == FieldDescriptor.TYPE_STRING:
-            return _text if text and field.containing_type.full_name not in _UNREAD else None
+            return _text if text and owner not in _UNREAD else None
         inner = field.message_type
         if inner is None:
             return None
