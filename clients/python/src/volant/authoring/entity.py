@@ -1,0 +1,75 @@
+"""What tasks, workflows, launch plans and references to them have in common: a name, an interface, being called."""
+
+from __future__ import annotations
+
+import abc
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from volant import errors
+from volant.authoring import calls, interface
+from volant.types import transformer
+
+
+class Entity(abc.ABC):
+    """Something that can be called, be a node, and be registered."""
+
+    def __init__(self, name: str, signature: interface.Interface) -> None:
+        self.name = name
+        self.interface = signature
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it, or add a node, or start a child: whatever calls mean here."""
+        inputs = self.bind(args, kwargs)
+        caller = calls.current()
+        return self.run(inputs) if caller is None else caller.call(self, inputs)
+
+    @property
+    def short_name(self) -> str:
+        """The name without its module."""
+        return self.name.rpartition(".")[2]
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments by name. Raises TypeError's kind for what the interface doesn't have."""
+        names = self.interface.inputs
+        if not args:
+            inputs = dict(kwargs)
+        else:
+            if len(args) > len(names):
+                raise errors.TypeMismatchError(
+                    f"{caller_line()}: {self.name} takes {len(names)} inputs ({', '.join(names)}), {len(args)} were given"
+                )
+            inputs = dict(zip(names, args, strict=False))
+            for name, value in kwargs.items():
+                if name in inputs:
+                    raise errors.TypeMismatchError(f"{caller_line()}: {self.name} got two values for {name!r}")
+                inputs[name] = value
+        unknown = [name for name in inputs if name not in names]
+        if unknown:
+            raise errors.TypeMismatchError(
+                f"{caller_line()}: {self.name} has no input {unknown[0]!r}; it has {', '.join(names) or 'none'}"
+            )
+        missing = [name for name in names if name not in inputs and name not in self.interface.defaults]
+        if missing:
+            wanted = ", ".join(f"{name}: {transformer.describe(names[name])}" for name in missing)
+            raise errors.TypeMismatchError(f"{caller_line()}: {self.name} needs {wanted}")
+        return inputs
+
+    @abc.abstractmethod
+    def run(self, inputs: Mapping[str, Any]) -> Any:
+        """Run it here and now with Python values; defaults are not filled in yet."""
+
+    def __rshift__(self, other: Any) -> Any:
+        raise errors.DefinitionError(f"{caller_line()}: '>>' orders nodes; call {self.name} first: {self.short_name}(…) >> …")
+
+
+def caller_line() -> str:
+    """File and line of the user's code that led here: the innermost frame that isn't ours."""
+    frame = sys._getframe(1)  # noqa: SLF001 - the only way to name the user's line
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "volant":
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,273 @@
+"""Tasks: `@task`, and what every kind of task has."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import dataclasses
+import datetime
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from volant import errors, secrets
+from volant.authoring import caching, entity, interface, naming, resources
+from volant.types import engine
+from volantidl.core import dynamic_job_pb2, literals_pb2
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskSettings:
+    """How a task is run, apart from what it does."""
+
+    retries: int = 0
+    timeout: datetime.timedelta | None = None
+    interruptible: bool | None = None
+    deprecated: str = ""
+    cache: caching.Cache | None = None
+    requests: resources.Resources | None = None
+    limits: resources.Resources | None = None
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    secret_requests: Sequence[secrets.Secret] = ()
+    container_image: Any = None
+    """A name, a name with `{{.image.…}}` templates, or an ImageSpec."""
+    pod_template: Any = None
+    pod_template_name: str = ""
+    accelerator: Any = None
+    shared_memory: bool | str | None = None
+    enable_deck: bool = False
+    docs: str = ""
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    task_config: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Futures:
+    """What a dynamic task makes instead of outputs: a graph for the platform to run."""
+
+    spec: dynamic_job_pb2.DynamicJobSpec
+
+
+class Task(entity.Entity):
+    """Base of all tasks: has settings, and turns literals into literals where it is executed."""
+
+    task_type = "python-task"
+    task_type_version = 0
+    is_eager = False
+
+    def __init__(self, name: str, signature: interface.Interface, settings: TaskSettings) -> None:
+        super().__init__(name, signature)
+        self.settings = settings
+
+    def execute(self, inputs: Mapping[str, Any]) -> Any:
+        """Do the work with complete Python inputs; returns what the function returns."""
+        raise NotImplementedError(f"{type(self).__name__} is not run in Python")
+
+    def run(self, inputs: Mapping[str, Any]) -> Any:
+        """Do the work here, with checked Python values."""
+        complete = self.accept_inputs(inputs)
+        return self.interface.wrap_outputs(self.accept_outputs(self.execute(complete)))
+
+    def accept_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Complete inputs with defaults and check their types."""
+        complete: dict[str, Any] = {}
+        for name, python_type in self.interface.inputs.items():
+            value = inputs[name] if name in inputs else self.interface.defaults[name]
+            try:
+                complete[name] = engine.accept(value, python_type)
+            except errors.TypeMismatchError as cause:
+                raise errors.TypeMismatchError(f"{entity.caller_line()}: {self.name}, input {name!r}: {cause}") from cause
+        return complete
+
+    def accept_outputs(self, result: Any) -> dict[str, Any]:
+        """What the function returned, by name and checked."""
+        outputs = self.interface.unwrap_outputs(result)
+        for name, value in outputs.items():
+            try:
+                outputs[name] = engine.accept(value, self.interface.outputs[name])
+            except errors.TypeMismatchError as cause:
+                raise errors.TypeMismatchError(f"{self.name}, output {name!r}: {cause}") from cause
+        return outputs
+
+    def decode_inputs(self, literals: Mapping[str, literals_pb2.Literal]) -> dict[str, Any]:
+        """Python values of the inputs."""
+        values: dict[str, Any] = {}
+        for name, python_type in self.interface.inputs.items():
+            if name not in literals:
+                if name not in self.interface.defaults:
+                    raise errors.TypeMismatchError(f"{self.name}: the input {name!r} is missing")
+                values[name] = self.interface.defaults[name]
+                continue
+            try:
+                values[name] = engine.to_python(literals[name], python_type)
+            except errors.TypeMismatchError as cause:
+                raise errors.TypeMismatchError(f"{self.name}, input {name!r}: {cause}") from cause
+        return values
+
+    def encode_outputs(self, result: Any) -> dict[str, literals_pb2.Literal]:
+        """Literals of what the function returned."""
+        variables = self.interface.typed.outputs.variables
+        literals = {}
+        for name, value in self.interface.unwrap_outputs(result).items():
+            try:
+                literals[name] = engine.to_literal(value, self.interface.outputs[name], variables[name].type)
+            except errors.TypeMismatchError as cause:
+                raise errors.TypeMismatchError(f"{self.name}, output {name!r}: {cause}") from cause
+        return literals
+
+
+class PythonTask(Task, Generic[P, R]):
+    """A task that is a Python function."""
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        settings: TaskSettings,
+        *,
+        name: str = "",
+        signature: interface.Interface | None = None,
+    ) -> None:
+        super().__init__(name or naming.name_of(function), signature or interface.interface_of(function), settings)
+        self.function = function
+        self.is_async = inspect.iscoroutinefunction(function)
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function, or add a node, or start a child: whatever calls mean here."""
+        result: R = super().__call__(*args, **kwargs)
+        return result
+
+    def run(self, inputs: Mapping[str, Any]) -> Any:
+        """Call the function; an async one gives its coroutine."""
+        if not self.is_async:
+            return super().run(inputs)
+        return self._run_async(inputs)
+
+    async def _run_async(self, inputs: Mapping[str, Any]) -> Any:
+        complete = self.accept_inputs(inputs)
+        result = await self.function(**complete)  # type: ignore[misc, call-arg]
+        return self.interface.wrap_outputs(self.accept_outputs(result))
+
+    def execute(self, inputs: Mapping[str, Any]) -> Any:
+        """Call the function; wait for it where it's async."""
+        result = self.function(**inputs)  # type: ignore[call-arg]
+        return wait_for(result) if self.is_async else result
+
+    @property
+    def source(self) -> str:
+        """The function's file and line."""
+        return interface.where(self.function)
+
+
+def wait_for(awaitable: Any) -> Any:
+    """Run a coroutine to its end, also where a loop already runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(awaitable)
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(asyncio.run(awaitable))
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread
+            failure.append(error)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="volant-async-task")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def settings_from(owner: str, options: Mapping[str, Any]) -> TaskSettings:
+    """Check a decorator's options and make settings of them."""
+    given = dict(options)
+    timeout = given.pop("timeout", None)
+    if isinstance(timeout, (int, float)) and not isinstance(timeout, bool):
+        timeout = datetime.timedelta(seconds=timeout)
+    if timeout is not None and not isinstance(timeout, datetime.timedelta):
+        raise errors.DefinitionError(f"{owner}: timeout={timeout!r}: give seconds or a timedelta")
+    retries = given.pop("retries", 0)
+    if not isinstance(retries, int) or retries < 0:
+        raise errors.DefinitionError(f"{owner}: retries={retries!r}: give a number from 0")
+    cache = caching.cache_of(
+        given.pop("cache", False),
+        given.pop("cache_version", ""),
+        serialize=given.pop("cache_serialize", False),
+        ignored=given.pop("cache_ignore_input_vars", None) or (),
+        owner=owner,
+    )
+    both = given.pop("resources", None)
+    if both is not None:
+        if given.get("requests") is not None or given.get("limits") is not None:
+            raise errors.DefinitionError(f"{owner}: give either resources= or requests= and limits=")
+        given["requests"], given["limits"] = both.part(0), both.part(1)
+    for name in ("requests", "limits"):
+        if given.get(name) is not None and not isinstance(given[name], resources.Resources):
+            raise errors.DefinitionError(f"{owner}: {name}={given[name]!r}: give Resources(cpu=…, mem=…)")
+    for name in ("environment", "labels", "annotations", "secret_requests"):
+        if given.get(name) is None:
+            given.pop(name, None)
+    if "disable_deck" in given:
+        given["enable_deck"] = not given.pop("disable_deck")
+    known = {field.name for field in dataclasses.fields(TaskSettings)}
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise errors.DefinitionError(f"{owner}: unknown argument {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    return TaskSettings(retries=retries, timeout=timeout, cache=cache, **given)
+
+
+@overload
+def task(function: Callable[P, R], /) -> PythonTask[P, R]: ...
+
+
+@overload
+def task(
+    *,
+    task_config: Any = None,
+    cache: bool | caching.Cache = False,
+    cache_version: str = "",
+    cache_serialize: bool = False,
+    cache_ignore_input_vars: Sequence[str] | None = None,
+    retries: int = 0,
+    timeout: float | datetime.timedelta | None = None,
+    interruptible: bool | None = None,
+    deprecated: str = "",
+    container_image: Any = None,
+    environment: Mapping[str, str] | None = None,
+    requests: resources.Resources | None = None,
+    limits: resources.Resources | None = None,
+    resources: resources.Resources | None = None,
+    secret_requests: Sequence[secrets.Secret] | None = None,
+    docs: str = "",
+    enable_deck: bool = False,
+    pod_template: Any = None,
+    pod_template_name: str = "",
+    accelerator: Any = None,
+    shared_memory: bool | str | None = None,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    name: str = "",
+) -> Callable[[Callable[P, R]], PythonTask[P, R]]: ...
+
+
+def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a task of a function.
+
+    Args:
+        function: The function; its annotations are the task's interface.
+        options: See the overload: cache, retries, timeout (seconds or timedelta), requests, limits, environment…
+    """
+    if function is None:
+        return functools.partial(task, **options)
+    name = options.pop("name", "")
+    return PythonTask(function, settings_from(interface.where(function), options), name=name)

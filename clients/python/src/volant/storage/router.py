@@ -1,0 +1,95 @@
+"""Picks the store of a URI, and reads and writes through it. Settings come from the environment at each use.
+
+A task's environment is set after the interpreter was warmed up, so nothing here may be remembered from before.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterator
+
+from volant.storage import folder, local, other, port, s3
+
+STORE_ROOT = "VOLANT_STORE_ROOT"
+"""Environment variable: the folder of the platform's object store, where this machine has it."""
+STORE_BUCKET = "VOLANT_STORE_BUCKET"
+"""Environment variable: the bucket that lives there."""
+
+_LOCAL = local.LocalStore()
+_HTTP = other.HttpStore()
+
+
+def scheme_of(uri: str) -> str:
+    """A URI's scheme; "" for a bare path."""
+    head, separator, _ = uri.partition("://")
+    return head if separator else ""
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a URI names something that is no local file."""
+    return scheme_of(uri) not in {"", "file"}
+
+
+def store_for(uri: str) -> port.Store:
+    """The store that holds an object."""
+    scheme = scheme_of(uri)
+    if scheme in {"", "file"}:
+        return _LOCAL
+    if scheme == "s3":
+        root, bucket = os.environ.get(STORE_ROOT), os.environ.get(STORE_BUCKET)
+        if root and bucket and uri.startswith(f"s3://{bucket}/"):
+            return folder.FolderStore(root, bucket)
+        return s3.S3Store(s3.S3Settings.from_environment())
+    if scheme in {"http", "https"}:
+        return _HTTP
+    return other.FsspecStore(scheme)
+
+
+def read(uri: str) -> bytes:
+    """An object's bytes."""
+    return store_for(uri).read(uri)
+
+
+def write(uri: str, data: bytes) -> None:
+    """Create or replace an object."""
+    store_for(uri).write(uri, data)
+
+
+def exists(uri: str) -> bool:
+    """Whether there is such an object."""
+    return store_for(uri).exists(uri)
+
+
+def download(uri: str, to: pathlib.Path) -> None:
+    """Copy an object to a local file, making its folder."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    store_for(uri).download(uri, to)
+
+
+def upload(file: pathlib.Path, uri: str) -> None:
+    """Copy a local file to an object."""
+    store_for(uri).upload(file, uri)
+
+
+def walk(uri: str) -> Iterator[str]:
+    """The keys below a prefix, relative to it."""
+    return store_for(uri).walk(uri)
+
+
+def upload_folder(source: pathlib.Path, uri: str) -> None:
+    """Copy all files below a local folder."""
+    store = store_for(uri)
+    for relative in _LOCAL.walk(str(source)):
+        store.upload(source / relative, f"{uri.rstrip('/')}/{relative}")
+
+
+def download_folder(uri: str, to: pathlib.Path) -> None:
+    """Copy all objects below a prefix into a local folder."""
+    store = store_for(uri)
+    to.mkdir(parents=True, exist_ok=True)
+    for relative in store.walk(uri):
+        if relative and not relative.endswith("/"):
+            target = to / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            store.download(f"{uri.rstrip('/')}/{relative}", target)
