@@ -17,6 +17,7 @@ _AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.OperatorInterventionError,  # the server stops, or was made to stop
     asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # the connection went away under a query
     asyncpg.TransactionRollbackError,  # deadlocks and serialization: somebody else won, try again
     ConnectionError,
     OSError,
