@@ -1,0 +1,197 @@
+"""Who is next: readiness, ends and what they set free, scopes and the execution's own end. Steps of the agenda."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from volant_core.model import literals, phases
+from volant_engine.decide import commands, graphs, lifecycle, scopes, state
+from volant_engine.decide.kinds import behaviour, branches, simple, subworkflows, tasks
+
+_Kind = graphs.Kind
+_Phase = state.NodePhase
+_Execution = state.ExecutionPhase
+
+BEHAVIOURS: Mapping[graphs.Kind, behaviour.Behaviour] = {
+    _Kind.TASK: tasks.BEHAVIOUR,
+    _Kind.ECHO: simple.ECHO,
+    _Kind.SUBWORKFLOW: subworkflows.BEHAVIOUR,
+    _Kind.BRANCH: branches.BEHAVIOUR,
+    _Kind.END: simple.END,
+    _Kind.BROKEN: simple.BROKEN,
+    _Kind.START: simple.BROKEN,
+}
+
+
+def _ready(run: state.Run, where: tuple[state.Scope, int]) -> None:
+    """Everything before a node has ended: start it, skip it, or take over what an earlier execution made of it."""
+    scope, index = where
+    if scope.phase != state.ScopePhase.RUNNING:
+        return
+    spec = scope.graph.specs[index]
+    node = scope.nodes[index]
+    if node is None:
+        node = lifecycle.enlist(run, scope, spec)
+        if spec.branch >= 0 and run.recorded:
+            _recall_case(run, node)
+    if node.is_terminal:
+        run.agenda.append((state.Step.ENDED, node))
+    elif scope.skip[index]:
+        lifecycle.skip(run, node)
+    elif run.source and node.record is None and _recover(run, node):
+        return
+    else:
+        _start(run, node)
+
+
+def _recall_case(run: state.Run, node: state.Node) -> None:
+    branch = state.parent_of(node)
+    assert branch is not None, "a case has a branch"
+    record = run.recorded.get((branch.id, str(branch.attempt)), {}).get(node.spec.id)
+    if record is not None:
+        scopes.take_up(run, node, record)
+
+
+def _recover(run: state.Run, node: state.Node) -> bool:
+    """Take over what the recovered execution made of the node; false when the node must run."""
+    source = run.source.get(node.id)
+    if source is None:
+        return False
+    if source.phase not in phases.GOOD_NODE:
+        node.source = source
+        return False
+    node.input_uri, node.output_uri, node.deck_uri = source.input_uri, source.output_uri, source.deck_uri
+    if source.inputs:
+        node.inputs = literals.parse_map(source.inputs)
+    if source.outputs:
+        node.outputs = literals.parse_map(source.outputs)
+    node.cache_status = source.cache_status
+    if source.HasField("catalog_key"):
+        node.catalog_key = source.catalog_key
+    if source.HasField("child_execution"):
+        node.child_execution = source.child_execution
+    if source.dynamic_job_spec_uri:
+        node.dynamic_spec_uri, node.dynamic_closure_uri = source.dynamic_job_spec_uri, source.dynamic_closure_uri
+        node.dynamic_id = source.dynamic_workflow_id
+    lifecycle.finish(run, node, _Phase.RECOVERED)
+    return True
+
+
+def _start(run: state.Run, node: state.Node) -> None:
+    """Begin an attempt, when max_parallelism allows it."""
+    scope = node.scope
+    if node.is_terminal or node.halting is not None:
+        return
+    if scope.phase not in {state.ScopePhase.RUNNING, state.ScopePhase.HANDLING}:
+        _refill(run)
+        return
+    if node.spec.kind in lifecycle.LIMITED and not node.holds_slot:
+        most = run.identity.max_parallelism
+        if most > 0 and run.slots >= most:
+            run.waiting.append(node)
+            return
+        run.slots += 1
+        node.holds_slot = True
+    BEHAVIOURS[node.spec.kind].start(run, node)
+
+
+def _refill(run: state.Run) -> None:
+    if run.waiting:
+        run.agenda.append((state.Step.START, run.waiting.popleft()))
+
+
+def _halt(run: state.Run, node: state.Node) -> None:
+    if not node.is_terminal:
+        BEHAVIOURS[node.spec.kind].halt(run, node)
+
+
+def _ended(run: state.Run, node: state.Node) -> None:
+    """A node has come to a terminal phase."""
+    scope, spec = node.scope, node.spec
+    if spec.kind == _Kind.END:
+        if node.phase != _Phase.SUCCEEDED:
+            scope.error, scope.reason = scopes.error_of(node), "its outputs cannot be had"
+            if scope.phase == state.ScopePhase.RUNNING:
+                scopes.fail(run, scope)
+                return
+        if scope.phase == state.ScopePhase.RUNNING:
+            scopes.close(run, scope)
+    elif node is scope.failure:
+        _failure_ended(run, scope, node)
+    elif spec.branch >= 0:
+        branch = scope.nodes[spec.branch]
+        assert branch is not None, "a case has a branch"
+        BEHAVIOURS[_Kind.BRANCH].case_ended(run, branch, node)
+    else:
+        ready = scopes.account(scope, node)
+        if scope.phase == state.ScopePhase.RUNNING:
+            if scope.error is not None and scope.graph.fail_immediately:
+                run.agenda.append((state.Step.FAIL, scope))
+            for index in ready:
+                run.agenda.append((state.Step.READY, (scope, index)))
+    if not scope.remaining or scope.phase == state.ScopePhase.HALTING:
+        run.agenda.append((state.Step.SETTLE, scope))
+
+
+def _failure_ended(run: state.Run, scope: state.Scope, node: state.Node) -> None:
+    """The failure node's own failure takes the place of what it was to handle."""
+    if node.phase == _Phase.FAILED:
+        scope.error = scopes.error_of(node)
+    elif node.phase == _Phase.TIMED_OUT:
+        scope.error = state.error("TimedOut", f"FailureNode [{node.spec.id}] timed-out", state.USER)
+    scopes.close(run, scope)
+
+
+def _closed(run: state.Run, scope: state.Scope) -> None:
+    """A scope has ended: its parent goes on, or the execution is over."""
+    parent = scope.parent
+    if parent is not None:
+        if parent.child_scope is scope:
+            BEHAVIOURS[parent.spec.kind].scope_ended(run, parent, scope)
+        scopes.forget(run, scope)
+        return
+    if run.abort_cause is not None:
+        end(run, _Execution.ABORTED)
+    elif scope.error is not None:
+        run.error = scope.error
+        end(run, _Execution.FAILED)
+    else:
+        assert scope.outputs is not None, "a scope without error has come to its end node"
+        run.outputs, run.output_uri = scope.outputs.outputs, scope.outputs.output_uri
+        end(run, _Execution.SUCCEEDED)
+
+
+def end(run: state.Run, phase: phases.ExecutionPhase) -> None:
+    """The execution is over."""
+    if run.ended:
+        return
+    run.ended = True
+    run.phase = phase
+    run.dirty_self = True
+    run.commands.append(commands.Ended())
+
+
+_STEPS: Mapping[state.Step, Callable[[state.Run, Any], None]] = {
+    state.Step.READY: _ready,
+    state.Step.START: _start,
+    state.Step.HALT: _halt,
+    state.Step.ENDED: _ended,
+    state.Step.SETTLE: scopes.settle,
+    state.Step.CLOSED: _closed,
+    state.Step.FAIL: scopes.fail,
+}
+
+
+def work(run: state.Run) -> None:
+    """Take steps until none is left, or until others should have the processor; then ask to be called again."""
+    agenda = run.agenda
+    left = run.limits.slice
+    while agenda or run.later:
+        if not agenda:
+            agenda.extend(run.later)
+            run.later.clear()
+        if not left:
+            run.commands.append(commands.Continue())
+            return
+        left -= 1
+        step, subject = agenda.popleft()
+        _STEPS[step](run, subject)

@@ -1,0 +1,72 @@
+"""Attempts of task nodes, as far as their records go."""
+
+from volant_core.model import literals, naming, phases
+from volant_engine.decide import events, state
+from volantidl.core import execution_pb2
+from volantidl.event import event_pb2
+
+_Phase = state.TaskPhase
+_PHASES = {
+    events.AttemptState.QUEUED: _Phase.QUEUED,
+    events.AttemptState.INITIALIZING: _Phase.INITIALIZING,
+    events.AttemptState.RUNNING: _Phase.RUNNING,
+    events.AttemptState.SUCCEEDED: _Phase.SUCCEEDED,
+    events.AttemptState.DYNAMIC: _Phase.SUCCEEDED,
+    events.AttemptState.FAILED: _Phase.FAILED,
+}
+ABORTED = state.error("Task Aborted", "Task Aborted", state.UNKNOWN)
+
+
+def name_of(run: state.Run, node: state.Node) -> str:
+    """The name under which the launcher knows the present attempt of a task node."""
+    return naming.attempt_name(run.identity.execution, node.id, str(node.attempt))
+
+
+def begin(run: state.Run, node: state.Node, *, interruptible: bool) -> state.Try:
+    """A new attempt, or one recorded before, taken up again."""
+    attempt = node.tasks = state.Try(node, node.attempt, name_of(run, node), run.now)
+    attempt.interruptible = interruptible
+    for record in run.recorded_tasks.get(node.id, ()):
+        if record.attempt == node.attempt:
+            attempt.phase = record.phase
+            attempt.version = record.phase_version
+            attempt.created_at = literals.seconds_of(record.created_at)
+            attempt.started_at = literals.seconds_of(record.started_at) if record.HasField("started_at") else 0.0
+            attempt.logs = list(record.logs)
+            return attempt
+    run.dirty_tasks[attempt] = None
+    return attempt
+
+
+def hear(run: state.Run, attempt: state.Try, event: events.AttemptNews) -> None:
+    """Take news into the record."""
+    phase = _PHASES[event.state]
+    if phase == attempt.phase:
+        attempt.version += 1
+    else:
+        attempt.phase, attempt.version = phase, 0
+    attempt.updated_at = event.occurred_at
+    if event.started_at:
+        attempt.started_at = event.started_at
+    elif phase == _Phase.RUNNING and not attempt.started_at:
+        attempt.started_at = event.occurred_at
+    if event.logs:
+        attempt.logs = list(event.logs)
+    if event.facts:
+        attempt.facts.update(event.facts)
+    if event.reason:
+        attempt.reasons.append(
+            event_pb2.EventReason(reason=event.reason, occurred_at=literals.timestamp(event.occurred_at))
+        )
+    attempt.error = event.error
+    attempt.outputs = event.has_outputs
+    run.dirty_tasks[attempt] = None
+
+
+def end(
+    run: state.Run, attempt: state.Try, phase: phases.TaskPhase, error: execution_pb2.ExecutionError | None
+) -> None:
+    """Come to a terminal phase that no news has brought."""
+    attempt.phase, attempt.version, attempt.error = phase, 0, error
+    attempt.updated_at = run.now
+    run.dirty_tasks[attempt] = None

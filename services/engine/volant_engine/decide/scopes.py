@@ -1,0 +1,179 @@
+"""Instances of graphs: opened (from nothing or from records), halted, failed, settled."""
+
+from volant_core.model import phases
+from volant_engine.decide import graphs, lifecycle, records, state
+from volantidl.core import execution_pb2, literals_pb2
+from volantidl.dispatch import dispatch_pb2
+
+_Phase = state.NodePhase
+
+
+def open_scope(
+    run: state.Run,
+    graph: graphs.Graph,
+    parent: state.Node | None,
+    inputs: literals_pb2.LiteralMap,
+    folder: str = "",
+) -> state.Scope:
+    """Bring a graph to life, taking up what is recorded of it."""
+    scope = state.Scope(run, graph, parent, inputs, folder)
+    if parent is None:
+        run.root = scope
+    else:
+        parent.child_scope = scope
+    key = (parent.id, str(parent.attempt)) if parent else ("", "")
+    recorded = run.recorded.pop(key, {})
+    if graphs.START not in recorded:
+        _record_start(run, scope)
+    failing = _restore(run, scope, recorded)
+    for spec in graph.specs:
+        if scope.unmet[spec.index]:
+            continue
+        node = scope.nodes[spec.index]
+        if node is not None and node.is_terminal:
+            continue
+        if failing and spec.id not in recorded:
+            continue
+        run.agenda.append((state.Step.READY, (scope, spec.index)))
+    if graph.failure is not None:
+        scope.failure_record = recorded.get(graph.failure.id)
+    if failing:
+        run.later.append((state.Step.FAIL, scope))
+    elif not scope.remaining:
+        run.agenda.append((state.Step.SETTLE, scope))
+    return scope
+
+
+def _record_start(run: state.Run, scope: state.Scope) -> None:
+    node = lifecycle.enlist(run, scope, scope.graph.start)
+    node.started_at = run.now
+    node.outputs = scope.inputs
+    if scope.inputs.ByteSize() > run.limits.inline:
+        node.output_uri = run.input_uri if scope.parent is None else scope.parent.input_uri
+        if not node.output_uri:
+            lifecycle.keep_outputs(run, node, scope.inputs)
+    lifecycle.become(run, node, _Phase.SUCCEEDED)
+
+
+def _restore(run: state.Run, scope: state.Scope, recorded: dict[str, dispatch_pb2.NodeRecord]) -> bool:
+    """Put recorded nodes back; true when the scope was failing."""
+    graph = scope.graph
+    ended: list[state.Node] = []
+    for spec_id, record in recorded.items():
+        index = graph.by_id.get(spec_id)
+        if index is None or graph.specs[index].branch >= 0:
+            continue
+        node = lifecycle.enlist(run, scope, graph.specs[index])
+        take_up(run, node, record)
+        if node.is_terminal:
+            ended.append(node)
+    for node in ended:
+        account(scope, node)
+    return scope.error is not None and graph.fail_immediately
+
+
+def take_up(run: state.Run, node: state.Node, record: dispatch_pb2.NodeRecord) -> None:
+    """Put one node into its recorded state, under its recorded id."""
+    if node.id != record.node_id:
+        run.nodes.pop(node.id, None)
+        node.id = record.node_id
+        run.nodes[node.id] = node
+    records.restore_node(node, record)
+
+
+def account(scope: state.Scope, node: state.Node) -> list[int]:
+    """Take the end of a top-level node into the counters; the nodes that wait for nothing more now."""
+    scope.remaining -= 1
+    good = node.phase in phases.GOOD_NODE
+    if not good and node.phase in {_Phase.FAILED, _Phase.TIMED_OUT, _Phase.ABORTED}:
+        scope.error = error_of(node)
+        scope.reason = f"node [{node.spec.id}] ended {_Phase.Phase.Name(node.phase)}"
+    ready = []
+    unmet = scope.unmet
+    for index in node.spec.downstream:
+        unmet[index] -= 1
+        if not good:
+            scope.skip[index] = 1
+        if not unmet[index]:
+            ready.append(index)
+    return ready
+
+
+def error_of(node: state.Node) -> execution_pb2.ExecutionError:
+    """What the end of a node means for what it belongs to."""
+    if node.phase == _Phase.TIMED_OUT:
+        return state.error("Timeout", "Timeout in node", state.USER)
+    return node.error or state.error("UnknownError", f"node [{node.spec.id}] failed", state.UNKNOWN)
+
+
+def fail(run: state.Run, scope: state.Scope) -> None:
+    """The scope has failed: stop everything in it, then run its failure node."""
+    if scope.phase != state.ScopePhase.RUNNING:
+        return
+    if scope.parent is None and run.abort_cause is None:
+        run.phase = state.ExecutionPhase.FAILING
+        run.error = scope.error
+        run.dirty_self = True
+    _stop_all(run, scope, scope.reason)
+
+
+def halt(run: state.Run, scope: state.Scope, reason: str) -> None:
+    """Stop everything in the scope, because what it belongs to ends."""
+    if scope.phase == state.ScopePhase.ENDED:
+        return
+    _stop_all(run, scope, reason)
+
+
+def _stop_all(run: state.Run, scope: state.Scope, reason: str) -> None:
+    scope.phase = state.ScopePhase.HALTING
+    for node in list(scope.live):
+        lifecycle.halt(run, node, state.Then.ABORT, state.error("NodeAborted", reason, state.UNKNOWN))
+    run.agenda.append((state.Step.SETTLE, scope))
+
+
+def is_unwanted(run: state.Run, scope: state.Scope) -> bool:
+    """Whether the scope ends because of something above it, so that its failure is nobody's business."""
+    if scope.parent is not None:
+        return scope.parent.halting is not None
+    return run.abort_cause is not None
+
+
+def settle(run: state.Run, scope: state.Scope) -> None:
+    """See whether the scope has come to its end, and begin what comes then."""
+    if scope.phase == state.ScopePhase.HALTING:
+        if scope.live:
+            return
+        failure = scope.graph.failure
+        if failure is not None and scope.failure is None and not is_unwanted(run, scope):
+            _handle_failure(run, scope, failure)
+        else:
+            close(run, scope)
+    elif scope.phase == state.ScopePhase.RUNNING and not scope.remaining and scope.outputs is None:
+        if scope.error is not None:
+            fail(run, scope)
+        else:
+            scope.outputs = lifecycle.enlist(run, scope, scope.graph.end)
+            run.agenda.append((state.Step.START, scope.outputs))
+
+
+def _handle_failure(run: state.Run, scope: state.Scope, spec: graphs.Spec) -> None:
+    scope.phase = state.ScopePhase.HANDLING
+    node = scope.failure = lifecycle.enlist(run, scope, spec)
+    if scope.failure_record is not None:
+        take_up(run, node, scope.failure_record)
+    step = state.Step.ENDED if node.is_terminal else state.Step.START
+    run.agenda.append((step, node))
+
+
+def close(run: state.Run, scope: state.Scope) -> None:
+    """Nothing lives in the scope any more."""
+    if scope.phase != state.ScopePhase.ENDED:
+        scope.phase = state.ScopePhase.ENDED
+        run.agenda.append((state.Step.CLOSED, scope))
+
+
+def forget(run: state.Run, scope: state.Scope) -> None:
+    """Let go of the nodes of a scope whose parent has taken what it needs."""
+    for node in (*scope.nodes, *scope.others):
+        if node is not None:
+            run.nodes.pop(node.id, None)
