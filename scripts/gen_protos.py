@@ -34,8 +34,8 @@ def generate(out: pathlib.Path) -> None:
         f"-I{google_api}",
         f"--python_out={out}",
         f"--grpc_python_out={out}",
-        f"--mypy_out={out}",
-        f"--mypy_grpc_out={out}",
+        f"--mypy_out=quiet:{out}",
+        f"--mypy_grpc_out=quiet:{out}",
         f"--plugin=protoc-gen-mypy={pathlib.Path(sys.executable).parent / 'protoc-gen-mypy'}",
         f"--plugin=protoc-gen-mypy_grpc={pathlib.Path(sys.executable).parent / 'protoc-gen-mypy_grpc'}",
         *files,
@@ -54,14 +54,33 @@ def generate(out: pathlib.Path) -> None:
             stub.with_suffix(".pyi").unlink(missing_ok=True)
 
 
-def same(left: pathlib.Path, right: pathlib.Path) -> bool:
-    """Whether two folders hold the same files with the same bytes (compiled files left aside)."""
+def names(root: pathlib.Path) -> set[pathlib.Path]:
+    """The files below a folder, compiled ones left aside."""
+    return {p.relative_to(root) for p in root.rglob("*") if p.is_file() and p.suffix != ".pyc"}
 
-    def names(root: pathlib.Path) -> set[pathlib.Path]:
-        return {p.relative_to(root) for p in root.rglob("*") if p.is_file() and p.suffix != ".pyc"}
 
-    files = names(left)
-    return files == names(right) and all(filecmp.cmp(left / f, right / f, shallow=False) for f in files)
+def stale(fresh: pathlib.Path) -> set[pathlib.Path]:
+    """The files in which the committed code is not what was generated into `fresh`."""
+    return {
+        name
+        for name in names(fresh) | names(GEN)
+        if not (
+            (fresh / name).exists() and (GEN / name).exists() and filecmp.cmp(fresh / name, GEN / name, shallow=False)
+        )
+    }
+
+
+def replace(fresh: pathlib.Path) -> None:
+    """Make the committed code what is in `fresh`. Touches only what differs: processes may be reading the rest."""
+    for name in stale(fresh):
+        target = GEN / name
+        if not (fresh / name).exists():
+            target.unlink()
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(target.name + "~")
+        shutil.copyfile(fresh / name, beside)
+        beside.replace(target)
 
 
 def main() -> None:
@@ -73,11 +92,10 @@ def main() -> None:
         fresh = pathlib.Path(folder)
         generate(fresh)
         if check:
-            if not same(fresh / "volantidl", GEN / "volantidl"):
-                sys.exit("clients/python/gen is stale: run `make gen`")
+            if different := stale(fresh):
+                sys.exit(f"clients/python/gen is stale in {', '.join(map(str, sorted(different)))}: run `make gen`")
             return
-        shutil.rmtree(GEN, ignore_errors=True)
-        shutil.copytree(fresh, GEN)
+        replace(fresh)
 
 
 if __name__ == "__main__":

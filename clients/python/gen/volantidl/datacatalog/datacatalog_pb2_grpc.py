@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class DataCatalogStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Keeps outputs of tasks, so that they need not run again.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -87,64 +88,75 @@ class DataCatalogStub(object):
 
 
 class DataCatalogServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Keeps outputs of tasks, so that they need not run again.
+    """
 
     def CreateDataset(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Makes a dataset; ALREADY_EXISTS where it is there.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDataset(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """A dataset.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateArtifact(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Puts an artifact into a dataset, with its data.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetArtifact(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """An artifact, by its id or by a tag.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddTag(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Makes a tag point at an artifact.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListArtifacts(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Artifacts of a dataset.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDatasets(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Datasets.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateArtifact(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Replaces an artifact's data.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrExtendReservation(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Takes or extends a reservation, or tells who has it.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseReservation(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Gives a reservation back.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -211,7 +223,8 @@ def add_DataCatalogServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DataCatalog(object):
-    """Missing associated documentation comment in .proto file."""
+    """Keeps outputs of tasks, so that they need not run again.
+    """
 
     @staticmethod
     def CreateDataset(request,

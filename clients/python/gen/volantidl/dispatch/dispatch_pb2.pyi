@@ -374,6 +374,8 @@ Global___Revoke: typing_extensions.TypeAlias = Revoke
 
 @typing.final
 class LoadExecutionRequest(google.protobuf.message.Message):
+    """Asks for everything recorded of an execution."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ID_FIELD_NUMBER: builtins.int
@@ -417,6 +419,8 @@ Global___LoadExecutionResponse: typing_extensions.TypeAlias = LoadExecutionRespo
 
 @typing.final
 class ReportRequest(google.protobuf.message.Message):
+    """What happened in many executions since the last report of a session."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     SESSION_FIELD_NUMBER: builtins.int
@@ -437,6 +441,8 @@ Global___ReportRequest: typing_extensions.TypeAlias = ReportRequest
 
 @typing.final
 class ReportResponse(google.protobuf.message.Message):
+    """Says what was recorded: everything but what was refused."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     REFUSED_FIELD_NUMBER: builtins.int
@@ -455,6 +461,8 @@ Global___ReportResponse: typing_extensions.TypeAlias = ReportResponse
 
 @typing.final
 class Refusal(google.protobuf.message.Message):
+    """A part of a report that was dropped."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     EXECUTION_FIELD_NUMBER: builtins.int

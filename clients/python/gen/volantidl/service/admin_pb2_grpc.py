@@ -40,7 +40,8 @@ if _version_not_supported:
 
 
 class AdminServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Registers what can be run, runs it, and tells what became of it.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -331,340 +332,397 @@ class AdminServiceStub(object):
 
 
 class AdminServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Registers what can be run, runs it, and tells what became of it.
+    """
 
     def CreateTask(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Registers a version of a task. The same again is ALREADY_EXISTS; another under the same version is refused.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTask(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One version of a task.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTaskIds(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The names of tasks in a domain.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTasks(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Versions of a task, or of all tasks in a domain.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateWorkflow(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Compiles and registers a version of a workflow; its tasks and launch plans have to be registered before.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetWorkflow(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One version of a workflow, with its compiled graph.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListWorkflowIds(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The names of workflows in a domain.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListWorkflows(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Versions of a workflow, or of all workflows in a domain.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateLaunchPlan(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Registers a version of a launch plan. It is not active until UpdateLaunchPlan says so.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLaunchPlan(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One version of a launch plan.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetActiveLaunchPlan(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The active version of a launch plan.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListActiveLaunchPlans(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The active versions in a domain.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLaunchPlanIds(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The names of launch plans in a domain.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLaunchPlans(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Versions of a launch plan, or of all launch plans in a domain.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateLaunchPlan(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Makes a version active, and the one that was so inactive; or makes it inactive.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateExecution(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Starts an execution of a launch plan or a task.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RelaunchExecution(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Starts an execution again from its beginning, as a new one.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecoverExecution(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Starts a failed execution again, as a new one that takes over what succeeded.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetExecution(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One execution.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateExecution(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Archives or restores an execution.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetExecutionData(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Inputs and outputs of an execution.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListExecutions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Executions in a domain.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TerminateExecution(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Ends an execution; what runs is ended soon after.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetNodeExecution(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One node of an execution.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDynamicNodeWorkflow(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The graph that a node's task made.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListNodeExecutions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Nodes of an execution.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListNodeExecutionsForTask(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Nodes that an attempt made.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetNodeExecutionData(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Inputs and outputs of a node.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RegisterProject(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Makes a project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProject(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Changes name, description, labels and state of a project, as a whole.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetProject(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListProjects(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Projects, with their domains.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDomains(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The installation's domains.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateWorkflowEvent(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Records an event of an execution.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateNodeEvent(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Records an event of a node.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateTaskEvent(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Records an event of an attempt.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTaskExecution(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One attempt.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTaskExecutions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Attempts of a node.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTaskExecutionData(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Inputs and outputs of an attempt.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProjectDomainAttributes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets a setting for a domain of a project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetProjectDomainAttributes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The setting that holds for a domain of a project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProjectDomainAttributes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a setting for a domain of a project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProjectAttributes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets a setting for a project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetProjectAttributes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The setting that holds for a project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProjectAttributes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a setting for a project.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateWorkflowAttributes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Sets a setting for a workflow.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetWorkflowAttributes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The setting that holds for a workflow.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteWorkflowAttributes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Removes a setting for a workflow.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListMatchableAttributes(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All settings of a kind.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListNamedEntities(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Names in a domain, with what is said of them.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetNamedEntity(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One name, with what is said of it.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateNamedEntity(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Changes the description of a name, and whether it is shown.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetVersion(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Which server this is.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDescriptionEntity(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """The text about one version of a registered thing.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDescriptionEntities(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Texts about versions of registered things.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetExecutionMetrics(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Where the time of an execution went.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -961,7 +1019,8 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Registers what can be run, runs it, and tells what became of it.
+    """
 
     @staticmethod
     def CreateTask(request,

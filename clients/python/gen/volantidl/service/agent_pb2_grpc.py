@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class SyncAgentServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Runs tasks that are done within a call.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -42,10 +43,12 @@ class SyncAgentServiceStub(object):
 
 
 class SyncAgentServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Runs tasks that are done within a call.
+    """
 
     def ExecuteTaskSync(self, request_iterator, context):
-        """Missing associated documentation comment in .proto file."""
+        """Runs a task and answers with its outputs.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -67,7 +70,8 @@ def add_SyncAgentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SyncAgentService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Runs tasks that are done within a call.
+    """
 
     @staticmethod
     def ExecuteTaskSync(request_iterator,
@@ -98,7 +102,8 @@ class SyncAgentService(object):
 
 
 class AsyncAgentServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Runs tasks that take their time.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -134,34 +139,40 @@ class AsyncAgentServiceStub(object):
 
 
 class AsyncAgentServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Runs tasks that take their time.
+    """
 
     def CreateTask(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Starts a task. The same attempt again has to give the same task.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTask(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Where a task stands.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTask(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Ends a task; one that is not there is no error.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTaskMetrics(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Metrics of a task.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTaskLogs(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Lines of a task's log.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -203,7 +214,8 @@ def add_AsyncAgentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AsyncAgentService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Runs tasks that take their time.
+    """
 
     @staticmethod
     def CreateTask(request,
@@ -342,7 +354,8 @@ class AsyncAgentService(object):
 
 
 class AgentMetadataServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Tells which agents a server has.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -363,16 +376,19 @@ class AgentMetadataServiceStub(object):
 
 
 class AgentMetadataServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Tells which agents a server has.
+    """
 
     def GetAgent(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """One agent.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAgents(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """All agents.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -399,7 +415,8 @@ def add_AgentMetadataServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AgentMetadataService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Tells which agents a server has.
+    """
 
     @staticmethod
     def GetAgent(request,

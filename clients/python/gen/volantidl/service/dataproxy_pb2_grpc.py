@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class DataProxyServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Gives clients access to data that they have no credentials for.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -57,28 +58,33 @@ class DataProxyServiceStub(object):
 
 
 class DataProxyServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Gives clients access to data that they have no credentials for.
+    """
 
     def CreateUploadLocation(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """A place to upload a file to.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateDownloadLocation(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """A way to read a file.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateDownloadLink(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """A way to read a file of a node.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetData(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Data of an execution.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -115,7 +121,8 @@ def add_DataProxyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DataProxyService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Gives clients access to data that they have no credentials for.
+    """
 
     @staticmethod
     def CreateUploadLocation(request,

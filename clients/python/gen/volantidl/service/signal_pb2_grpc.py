@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class SignalServiceStub(object):
-    """Missing associated documentation comment in .proto file."""
+    """Keeps the signals of executions.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -52,22 +53,26 @@ class SignalServiceStub(object):
 
 
 class SignalServiceServicer(object):
-    """Missing associated documentation comment in .proto file."""
+    """Keeps the signals of executions.
+    """
 
     def GetOrCreateSignal(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """A signal; it is made where it is not there.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSignals(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Signals of an execution.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetSignal(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Gives a signal its value, and wakes the gate that waits for it.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -99,7 +104,8 @@ def add_SignalServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SignalService(object):
-    """Missing associated documentation comment in .proto file."""
+    """Keeps the signals of executions.
+    """
 
     @staticmethod
     def GetOrCreateSignal(request,
