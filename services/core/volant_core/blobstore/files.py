@@ -433,13 +433,21 @@ def _walk(path: str, base: str, start: str, after: str, delimiter: str) -> Itera
             yield key, None
 
 
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _scan(path: str, base: str, start: str) -> list[tuple[str, os.DirEntry[str]]]:
     rows: list[tuple[str, os.DirEntry[str]]] = []
     try:
         with os.scandir(path) as entries:
             for entry in entries:
                 stem = entry.name.removesuffix("~")
-                if "~" in stem:  # a sidecar or a draft
+                if "~" in stem or not _is_text(stem):  # a sidecar, a draft, or nothing of ours
                     continue
                 segment = layout.unescape(stem)
                 if len(stem) < len(entry.name):

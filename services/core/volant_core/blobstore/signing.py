@@ -46,7 +46,7 @@ def canonical_request(method: str, path: str, query: str, headers: Sequence[tupl
 
 def string_to_sign(timestamp: str, scope: str, request: str) -> str:
     """The text that the signature is of."""
-    return f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    return f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashlib.sha256(request.encode(errors='surrogateescape')).hexdigest()}"
 
 
 def signing_key(secret_key: str, date: str, region: str, service: str = "s3") -> bytes:
