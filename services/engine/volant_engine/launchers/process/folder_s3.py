@@ -17,7 +17,8 @@ import mimetypes
 import os
 import shutil
 import time
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import fsspec
 import fsspec.asyn
@@ -151,7 +152,7 @@ def _info(key: str) -> dict[str, Any]:
                 "StorageClass": "STANDARD",
                 "VersionId": None,
                 "ETag": f'"{attributes.get("etag") or _etag(path, status)}"',
-                "LastModified": datetime.datetime.fromtimestamp(status.st_mtime, datetime.timezone.utc),
+                "LastModified": datetime.datetime.fromtimestamp(status.st_mtime, datetime.UTC),
                 "ContentType": attributes.get("content_type", _DEFAULT_TYPE),
             }
     if not key or _has_objects(_folder(key)):
@@ -179,7 +180,7 @@ def _below(folder: str, base: str) -> Iterator[str]:
     """Keys of all objects below a folder, relative to it."""
     try:
         with os.scandir(folder) as entries:
-            rows = sorted((entry.name for entry in entries))
+            rows = sorted(entry.name for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return
     for name in rows:
@@ -391,10 +392,7 @@ def _key(path: str) -> str:
 
 _FOLDER = Folder()
 # Methods whose first argument is a path, or a list or mapping of paths.
-_BY_PATH = (
-    "info exists isfile isdir ls find walk glob du size cat_file cat pipe_file pipe get_file get rm_file rm "
-    "mkdir makedirs rmdir touch checksum metadata modified expand_path"
-).split()
+_BY_PATH = ["info", "exists", "isfile", "isdir", "ls", "find", "walk", "glob", "du", "size", "cat_file", "cat", "pipe_file", "pipe", "get_file", "get", "rm_file", "rm", "mkdir", "makedirs", "rmdir", "touch", "checksum", "metadata", "modified", "expand_path"]
 # Those whose second argument is.
 _BY_TARGET = ("put_file", "put")
 # Those where both are.

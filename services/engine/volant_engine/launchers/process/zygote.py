@@ -23,9 +23,9 @@ import sys
 import threading
 import time
 import types
-from typing import Any, Dict, NoReturn
+from typing import Any, NoReturn
 
-Message = Dict[str, Any]
+Message = dict[str, Any]
 
 _LARGEST_MESSAGE = 1 << 20
 _LARGEST_REPLAY = 1 << 16
@@ -159,7 +159,7 @@ class Zygote:
         try:
             importlib.import_module(module)
         except BaseException as error:  # the user's module may do anything; the attempt will tell its own story
-            return {"ok": False, "why": "{}: {}".format(type(error).__name__, error)}
+            return {"ok": False, "why": f"{type(error).__name__}: {error}"}
         finally:
             restore_seeds(seeds, self.seeds)
             flush()
@@ -200,7 +200,7 @@ class Zygote:
             self.tell(exists=message["name"])
             os._exit(_CANNOT_START)
         except BaseException as error:  # whatever it is, the launcher must hear of it
-            self.tell(refused=message["name"], why="{}: {}".format(type(error).__name__, error))
+            self.tell(refused=message["name"], why=f"{type(error).__name__}: {error}")
             os._exit(_CANNOT_START)
         code = 1
         try:
@@ -233,16 +233,16 @@ def settle() -> None:
 
 def start_time(pid: str = "self") -> int:
     """When the process was started, in clock ticks since boot: with the pid, its identity."""
-    with open("/proc/{}/stat".format(pid), "rb") as file:
+    with open(f"/proc/{pid}/stat", "rb") as file:
         return int(file.read().rpartition(b")")[2].split()[19])
 
 
 def claim(folder: str, boot: str) -> None:
     """Write pid and start time, whole and once: only one process is ever this attempt."""
-    mine = "{}/pid.{}".format(folder, os.getpid())
+    mine = f"{folder}/pid.{os.getpid()}"
     descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, "{} {} {} {:.6f}\n".format(os.getpid(), start_time(), boot, time.time()).encode())
+        os.write(descriptor, f"{os.getpid()} {start_time()} {boot} {time.time():.6f}\n".encode())
     finally:
         os.close(descriptor)
     try:
@@ -253,10 +253,7 @@ def claim(folder: str, boot: str) -> None:
 
 def prepare(message: Message, folder: str) -> None:
     """Give the attempt its folder, files, environment, limits and signals."""
-    log = os.open(folder + "/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+    redirect(message["log"])
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -270,7 +267,7 @@ def prepare(message: Message, folder: str) -> None:
     if code:
         for entry in os.listdir(code):
             if entry != "__pycache__":
-                os.symlink("{}/{}".format(code, entry), "{}/{}".format(work, entry))
+                os.symlink(f"{code}/{entry}", f"{work}/{entry}")
     if "TMPDIR" in environment:
         os.mkdir(environment["TMPDIR"], 0o700)
         tempfile = sys.modules.get("tempfile")
@@ -321,7 +318,7 @@ def exit_code(leaving: SystemExit) -> int:
         return 0
     if isinstance(leaving.code, int):
         return leaving.code & 0xFF
-    sys.stderr.write("{}\n".format(leaving.code))
+    sys.stderr.write(f"{leaving.code}\n")
     return 1
 
 
@@ -330,7 +327,7 @@ def run_command(arguments: list[str]) -> int:
     try:
         child = os.posix_spawnp(arguments[0], arguments, os.environ, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
     except OSError as error:
-        sys.stderr.write("Cannot run {}: {}\n".format(arguments[0], error.strerror))
+        sys.stderr.write(f"Cannot run {arguments[0]}: {error.strerror}\n")
         return 127 if error.errno == errno.ENOENT else 126
 
     def forward(number: int, _frame: Any) -> None:
@@ -348,7 +345,7 @@ def finish(folder: str, code: int) -> NoReturn:
     flush()
     with contextlib.suppress(OSError):
         descriptor = os.open(folder + "/exit~", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.write(descriptor, "{} {:.6f}\n".format(code, time.time()).encode())
+        os.write(descriptor, f"{code} {time.time():.6f}\n".encode())
         os.close(descriptor)
         os.rename(folder + "/exit~", folder + "/exit")
     os._exit(code)
@@ -363,7 +360,12 @@ def flush() -> None:
 
 def redirect(path: str) -> None:
     """Send the standard streams to a file."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        descriptor = os.open(path, flags, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
@@ -393,7 +395,7 @@ def preload(module: str) -> None:
     try:
         importlib.import_module(module)
     except BaseException as error:
-        sys.stderr.write("Not preloaded: {} ({}: {})\n".format(module, type(error).__name__, error))
+        sys.stderr.write(f"Not preloaded: {module} ({type(error).__name__}: {error})\n")
 
 
 def load_file(module: str, path: str) -> None:
@@ -409,7 +411,7 @@ def load_file(module: str, path: str) -> None:
         spec.loader.exec_module(loaded)
     except BaseException as error:
         sys.modules.pop(module, None)
-        sys.stderr.write("Not loaded: {} ({}: {})\n".format(module, type(error).__name__, error))
+        sys.stderr.write(f"Not loaded: {module} ({type(error).__name__}: {error})\n")
 
 
 def script_path(name: str) -> str:
@@ -430,15 +432,15 @@ def disturbed(before: tuple[set[int], set[str]]) -> str:
     own_name = read("/proc/self/comm")
     pools = any(pool in read("/proc/self/maps") for pool in _HARMLESS_POOLS)
     for thread in set(os.listdir("/proc/self/task")) - before[1]:
-        name = read("/proc/self/task/{}/comm".format(thread))
+        name = read(f"/proc/self/task/{thread}/comm")
         if name and name not in _HARMLESS_THREADS and not (name == own_name and pools):
-            return "it starts a native thread ({})".format(name)
+            return f"it starts a native thread ({name})"
     for descriptor in set(map(int, os.listdir("/proc/self/fd"))) - before[0]:
         with contextlib.suppress(OSError):
-            target = os.readlink("/proc/self/fd/{}".format(descriptor))
-            flags = int(read("/proc/self/fdinfo/{}".format(descriptor)).split("flags:")[1].split()[0], 8)
+            target = os.readlink(f"/proc/self/fd/{descriptor}")
+            flags = int(read(f"/proc/self/fdinfo/{descriptor}").split("flags:")[1].split()[0], 8)
             if not target.startswith("/dev/") and not (target.startswith("/") and flags & os.O_APPEND):
-                return "it leaves {} open".format(target)
+                return f"it leaves {target} open"
     return ""
 
 

@@ -1,0 +1,57 @@
+"""What the process launcher needs to be told."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProcessSettings:
+    """Where and how attempts run on this machine."""
+
+    data: pathlib.Path
+    """The data folder; attempts, unpacked code and zygotes have their folders in it."""
+    python: pathlib.Path
+    """The interpreter that tasks run with. It needs the user's packages, none of ours."""
+    slots: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
+    """Attempts that run at a time; those that wait for other executions (eager) count none."""
+    bucket: str = "volant"
+    """The platform's own bucket."""
+    store_root: pathlib.Path | None = None
+    """The folder of the object store where it is on this machine: tasks then read and write it without HTTP."""
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Given to every attempt: addresses and keys of the platform (FLYTE_AWS_*, FLYTE_PLATFORM_*). Weaker than a task's."""
+    inherited: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """The server's own environment, which attempts get too but for what is ours (`commands.inheritable`)."""
+    warm: tuple[str, ...] = ("flytekit", "volant")
+    """SDKs that are loaded from the start, where the interpreter has them."""
+    versions: int = 8
+    """Zygotes of code versions that are kept; the least recently used end first."""
+    grace: float = 5.0
+    """Seconds between asking an attempt to end and killing it."""
+    log_flush: float = 5.0
+    """Seconds between copies of a running attempt's log into the object store."""
+    log_limit: int = 16 << 20
+    """Bytes of an attempt's log that are stored; of a longer one the first and last half."""
+    log_address: str = ""
+    """What a log's link starts with, before `<bucket>/<key>`; empty: the log's URI in the object store."""
+    keep_ended: bool = False
+    """Keep the folders of attempts that are recorded as ended (to look into them)."""
+    memory_interval: float = 0.25
+    """Seconds between looks at the memory of attempts with a limit, where there are no cgroups to do it."""
+
+    @property
+    def attempts(self) -> pathlib.Path:
+        """The folder of attempt folders."""
+        return self.data / "attempts"
+
+    @property
+    def code(self) -> pathlib.Path:
+        """The folder of unpacked code."""
+        return self.data / "code"
+
+    @property
+    def zygotes(self) -> pathlib.Path:
+        """The folder of the zygotes' logs and of what they write."""
+        return self.data / "zygotes"
