@@ -11,9 +11,21 @@ from typing import Any
 
 import aiohttp.web
 
+from volant_admin.attributes import operations as attribute_operations
+from volant_admin.attributes import rpc as attribute_rpc
+from volant_admin.description_entities import operations as description_operations
+from volant_admin.description_entities import rpc as description_rpc
+from volant_admin.launch_plans import operations as launch_plan_operations
+from volant_admin.launch_plans import rpc as launch_plan_rpc
+from volant_admin.named_entities import operations as named_entity_operations
+from volant_admin.named_entities import rpc as named_entity_rpc
 from volant_admin.projects import operations as project_operations
 from volant_admin.projects import rpc as project_rpc
 from volant_admin.settings import AdminSettings
+from volant_admin.tasks import operations as task_operations
+from volant_admin.tasks import rpc as task_rpc
+from volant_admin.workflows import operations as workflow_operations
+from volant_admin.workflows import rpc as workflow_rpc
 from volant_core import blobstore, clock, postgres, rpc
 from volantidl.service import admin_pb2, admin_pb2_grpc
 
@@ -43,11 +55,21 @@ async def open_admin(
         clock: The time.
     """
     projects = project_operations.Projects(database, settings, clock)
+    attributes = attribute_operations.Attributes(database, projects, settings, clock)
+    tasks = task_operations.Tasks(database, projects, attributes, clock)
+    workflows = workflow_operations.Workflows(database, blobs, projects, tasks, settings, clock)
+    launch_plans = launch_plan_operations.LaunchPlans(database, projects, clock)
     await projects.seed()
     admin_servicer = compose(
         admin_pb2_grpc.AdminServiceServicer,
         [
             project_rpc.ProjectMethods(projects),
+            attribute_rpc.AttributeMethods(attributes),
+            task_rpc.TaskMethods(tasks),
+            workflow_rpc.WorkflowMethods(workflows),
+            launch_plan_rpc.LaunchPlanMethods(launch_plans),
+            named_entity_rpc.NamedEntityMethods(named_entity_operations.NamedEntities(database, clock)),
+            description_rpc.DescriptionEntityMethods(description_operations.DescriptionEntities(database)),
         ],
     )
     yield Admin(

@@ -3,6 +3,9 @@
 import dataclasses
 import datetime
 
+from volant_admin.dispatch.settings import DispatchSettings
+from volant_admin.executions.settings import ExecutionSettings
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Domain:
@@ -10,6 +13,16 @@ class Domain:
 
     id: str
     name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskLimits:
+    """The most that a task may ask for, as Kubernetes writes amounts; empty means no limit."""
+
+    cpu: str = ""
+    memory: str = ""
+    gpu: str = ""
+    ephemeral_storage: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,3 +46,7 @@ class AdminSettings:
     """For how long a project found active is taken to be so (another replica may have archived it)."""
     closure_cache_bytes: int = 32 * 2**20
     """Bytes of compiled closures kept in memory."""
+    task_limits: TaskLimits = TaskLimits()
+    """Where no TASK_RESOURCE attributes say otherwise."""
+    executions: ExecutionSettings = dataclasses.field(default_factory=ExecutionSettings)
+    dispatch: DispatchSettings = dataclasses.field(default_factory=DispatchSettings)

@@ -1,7 +1,6 @@
 """Checks of requests that many nouns share, with the texts that clients know."""
 
 import re
-import urllib.parse
 from collections.abc import Mapping
 
 from volant_core import errors
@@ -12,7 +11,6 @@ LONGEST_NAME = 1000
 """Bytes of UTF-8: with the other fields of a key it must fit into a row of an index."""
 LONGEST_VERSION = 255
 """Bytes of UTF-8."""
-_RESERVED = "!*'();:@&=+$,/?#[]"
 _LABELS_LIMIT = 16
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -67,18 +65,28 @@ def resource_type_name(value: int) -> str:
 
 def one_line(id_: identifier_pb2.Identifier) -> str:
     """An identifier for people."""
-    kind = resource_type_name(id_.resource_type).upper()
-    return (
-        f'resource_type:{kind} project:"{id_.project}" domain:"{id_.domain}" name:"{id_.name}" version:"{id_.version}"'
-    )
+    return f"resource_type:{resource_type_name(id_.resource_type).upper()} {key_line(id_)}"
 
 
-def version(value: str) -> None:
-    """Refuse a version that a URL would have to escape."""
-    require(value, "version")
-    storable(value, "version", LONGEST_VERSION)
-    if urllib.parse.quote_plus(value, safe="").lower() != value.lower():
-        raise errors.InvalidArgumentError(f"version [{value}] must be url safe, cannot contains chars [{_RESERVED}]")
+def key_line(id_: identifier_pb2.Identifier) -> str:
+    """The same without its type."""
+    return f'project:"{id_.project}" domain:"{id_.domain}" name:"{id_.name}" version:"{id_.version}"'
+
+
+def no_entity(kind: str, id_: identifier_pb2.Identifier) -> errors.NotFoundError:
+    """The error for an entity of a kind, such as TASK, that does not exist."""
+    return errors.NotFoundError(f"missing entity of type {kind} with identifier {key_line(id_)}")
+
+
+def key_of(id_: identifier_pb2.Identifier) -> tuple[str, str, str, str]:
+    """What entities are looked up by; the first parameters of many statements."""
+    return id_.project, id_.domain, id_.name, id_.version
+
+
+def resource_type(value: int) -> None:
+    """Refuse a resource type that is unknown or not given."""
+    if value == identifier_pb2.UNSPECIFIED or value not in identifier_pb2.ResourceType.values():
+        raise errors.InvalidArgumentError("invalid value for resource_type")
 
 
 def named_entity(id_: common_pb2.NamedEntityIdentifier) -> None:

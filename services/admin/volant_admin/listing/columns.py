@@ -78,6 +78,20 @@ class Column:
             raise errors.InvalidArgumentError(f"'{text}' is not a valid filter value: expected hex digits") from None
 
 
+def registered(alias: str) -> dict[str, Column]:
+    """The columns that everything registered has, for a table with this alias."""
+    return {
+        "id": Column(f"{alias}.id", Kind.INTEGER),
+        "project": Column(f"{alias}.project"),
+        "domain": Column(f"{alias}.domain"),
+        "name": Column(f"{alias}.name"),
+        "version": Column(f"{alias}.version"),
+        "created_at": Column(f"{alias}.created_at", Kind.TIMESTAMP),
+        "updated_at": Column(f"{alias}.created_at", Kind.TIMESTAMP),
+        "deleted_at": Column("NULL::timestamptz", Kind.TIMESTAMP),
+    }
+
+
 def parse_timestamp(text: str) -> datetime.datetime:
     """An RFC 3339 time. Raises InvalidArgumentError."""
     found = _RFC3339.match(text)

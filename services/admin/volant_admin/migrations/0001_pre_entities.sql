@@ -47,7 +47,7 @@ CREATE TABLE admin.workflows (
     name text NOT NULL,
     version text NOT NULL,
     typed_interface bytea NOT NULL, -- core.TypedInterface
-    closure_uri text NOT NULL, -- where the core.CompiledWorkflowClosure is
+    closure_uri text NOT NULL, -- where the admin.WorkflowClosure is
     digest bytea NOT NULL,
     short_description text NOT NULL,
     created_at timestamptz NOT NULL,

@@ -1,0 +1,1 @@
+"""Descriptions of versions of tasks and workflows: what registering them says about them."""

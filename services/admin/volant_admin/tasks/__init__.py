@@ -1,0 +1,1 @@
+"""Tasks: immutable versions of what one container, pod or query runs."""

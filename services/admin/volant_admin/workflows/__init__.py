@@ -1,0 +1,1 @@
+"""Workflows: immutable versions of graphs, compiled when they are registered."""
