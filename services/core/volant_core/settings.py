@@ -32,8 +32,9 @@ def load(cls: type[T], *, file: Path | None = None, environment: Mapping[str, st
     FailedPreconditionError, with a sentence, for what does not fit.
     """
     values = _read(file) if file is not None else {}
+    top = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type] # a dataclass, as the docstring says
     for name, text in environment.items():
-        if name.startswith(_PREFIX) and _BETWEEN in name:
+        if name.startswith(_PREFIX) and (_BETWEEN in name or name.removeprefix(_PREFIX).lower() in top):
             _place(values, name, text)
     settings: T = _build(cls, values, at="")
     return settings

@@ -9,25 +9,23 @@ import asyncio
 import contextlib
 import dataclasses
 import fcntl
-import hashlib
 import os
 import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from volant_core import errors
+from volant_core import errors, sockets
 from volant_core.postgres import identity, leftovers
 from volant_core.postgres.binaries import OLDEST_MAJOR, Binaries, discover
 
-_SOCKET_PATH_BYTES = 85  # 107 at most for the socket itself, less its name and some air
 _STEP_S = 0.005
 _VERSION = re.compile(r"\b(\d+)(?:\.|devel|beta|rc)")
+_FULL = "No space left on device"
 USER = "volant"
 
 
@@ -161,6 +159,14 @@ class EmbeddedPostgres:
             raise errors.UnavailableError(f"can't start PostgreSQL again: {error.strerror or error}") from error
         await self._wait_ready()
 
+    def trouble(self) -> str:
+        """What its log complains of in its present run; empty if nothing."""
+        with contextlib.suppress(OSError):
+            text = self.log.read_text(errors="replace")
+            if any(mark in text for mark in ("FATAL:", "PANIC:", _FULL)):
+                return _cause(text)
+        return ""
+
     def _take_lock(self) -> None:
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -233,10 +239,7 @@ class EmbeddedPostgres:
             raise errors.FailedPreconditionError(f"can't make the database in {self.data}: {_cause(output)}")
 
     def _make_socket_folder(self) -> None:
-        if len(os.fsencode(self._socket)) > _SOCKET_PATH_BYTES:
-            self._socket = _short_folder(self.folder)
-        else:
-            self._socket.mkdir(mode=0o700, exist_ok=True)
+        self._socket = sockets.private_folder(self._socket)
         self._identity.own(self._socket)
 
     def _launch(self) -> None:
@@ -322,18 +325,6 @@ async def _choose_identity(folder: Path, binaries: Binaries) -> Literal["self", 
     return "uid"
 
 
-def _short_folder(folder: Path) -> Path:
-    """A private folder with a short path, the same for the same folder."""
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    short = Path(tempfile.gettempdir()) / f"volant-{os.getuid()}-{digest}"
-    with contextlib.suppress(FileExistsError):
-        short.mkdir(mode=0o700)
-    status = short.lstat()
-    if not short.is_dir() or short.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        return Path(tempfile.mkdtemp(prefix="volant-"))  # somebody else made it: leave it to them
-    return short
-
-
 async def _run(command: Sequence[str], given: bytes = b"") -> tuple[int, str]:
     """Run a short command to its end; its exit code and what it said."""
     process = await asyncio.create_subprocess_exec(
@@ -353,7 +344,7 @@ def _cause(output: str) -> str:
     """The line of a log that says what is wrong."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     for line in lines:
-        if "No space left on device" in line:
+        if _FULL in line:
             return "no space is left on the disk"
     for mark in ("FATAL:", "PANIC:", "error:", "ERROR:"):
         for line in lines:

@@ -1,7 +1,7 @@
 """Calling another service: a channel with our limits, and the errors that the other side meant."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from typing import TypeVar
 
 import grpc
@@ -29,14 +29,19 @@ _OPTIONS = [
 ]
 
 
-def connect(address: str, *, credentials: grpc.ChannelCredentials | None = None) -> grpc.aio.Channel:
+def connect(
+    address: str,
+    *,
+    credentials: grpc.ChannelCredentials | None = None,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+) -> grpc.aio.Channel:
     """A channel to `address` ("host:port", "unix:/path"); it connects when first used and is yours to close.
 
-    With `credentials` it speaks TLS.
+    With `credentials` it speaks TLS. `interceptors` see every call (see `volant_core.telemetry`).
     """
     if credentials is None:
-        return grpc.aio.insecure_channel(address, options=_OPTIONS)
-    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
+        return grpc.aio.insecure_channel(address, options=_OPTIONS, interceptors=interceptors)
+    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS, interceptors=interceptors)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,129 @@
+"""Addresses to listen on, and private folders for unix sockets, whose paths must be short."""
+
+import contextlib
+import dataclasses
+import hashlib
+import ipaddress
+import os
+import re
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from volant_core import errors
+
+_FOLDER_BYTES = 80  # a socket's path has 107 at most
+_ADDRESS = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\[\]:]*)):(?P<port>\d{1,5})$")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port to listen on."""
+
+    host: str
+    """An IP address; of IPv6 without brackets."""
+    port: int
+    """0 for any that is free."""
+
+    def __str__(self) -> str:
+        """As gRPC and URLs write it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return ipaddress.ip_address(self.host).is_loopback
+
+
+def parse(text: str, *, what: str) -> tuple[Address, ...]:
+    """The addresses that `host:port` means; `localhost` and 127.0.0.1 mean both loopbacks, for clients take either.
+
+    FailedPreconditionError, which names `what`, for anything else.
+    """
+    match = _ADDRESS.match(text)
+    if match is None or int(match["port"]) > 65535:
+        raise errors.FailedPreconditionError(f"{what}: {text!r} is not host:port, such as 127.0.0.1:8088 or [::1]:8088")
+    host, port = match["six"] or match["host"], int(match["port"])
+    if host in {"", "localhost", "127.0.0.1"}:
+        six = (Address("::1", port),) if has_ipv6_loopback() else ()
+        return (Address("127.0.0.1", port), *six)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError as error:
+        raise errors.FailedPreconditionError(
+            f"{what}: {host!r} is not an IP address; listen on one of this machine's, or on 0.0.0.0 for all"
+        ) from error
+    return (Address(host, port),)
+
+
+def has_ipv6_loopback() -> bool:
+    """Whether ::1 can be listened on (in many containers it can't)."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def claim(addresses: tuple[Address, ...], *, what: str) -> tuple[Address, ...]:
+    """Make sure that all can be listened on, and choose the same free port for those that leave it open.
+
+    FailedPreconditionError with a sentence when one is taken. The ports are not held: listen at once.
+    """
+    chosen = tuple(address for address in addresses if address.port)
+    if len(chosen) < len(addresses):
+        return _claim_free(addresses, what=what)
+    for address in addresses:
+        with _bound(address, what=what):
+            pass
+    return addresses
+
+
+def _claim_free(addresses: tuple[Address, ...], *, what: str) -> tuple[Address, ...]:
+    for _ in range(20):
+        with contextlib.ExitStack() as stack:
+            first = stack.enter_context(_bound(addresses[0], what=what))
+            port = first.getsockname()[1]
+            result = tuple(Address(address.host, port) for address in addresses)
+            try:
+                for address in result[1:]:
+                    stack.enter_context(_bound(address, what=what))
+            except errors.FailedPreconditionError:
+                continue
+            return result
+    raise errors.FailedPreconditionError(f"{what}: no port is free on all of {', '.join(a.host for a in addresses)}")
+
+
+@contextlib.contextmanager
+def _bound(address: Address, *, what: str) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            listener.bind((address.host, address.port))
+            listener.listen(1)
+        except OSError as error:
+            raise errors.FailedPreconditionError(
+                f"{what} can't listen on {address}: {(error.strerror or str(error)).lower()}; end what uses that port,"
+                " or choose another"
+            ) from error
+        yield listener
+
+
+def private_folder(wanted: Path) -> Path:
+    """`wanted`, mode 0700, or where its path is too long for a socket a short one in its place."""
+    if len(os.fsencode(wanted)) <= _FOLDER_BYTES:
+        wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return wanted
+    digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:12]
+    short = Path(tempfile.gettempdir()) / f"volant-{os.getuid()}-{digest}"
+    with contextlib.suppress(FileExistsError):
+        short.mkdir(mode=0o700)
+    status = short.lstat()
+    if not short.is_dir() or short.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        return Path(tempfile.mkdtemp(prefix="volant-"))  # somebody else made it: leave it to them
+    return short

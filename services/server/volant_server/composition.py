@@ -1,0 +1,272 @@
+"""From settings to a running platform, and back: the one place where parts meet.
+
+Shutdown is the reverse of the opening, behind one step of its own:
+
+1. refuse: health says 503, nothing new is taken, clients are told UNAVAILABLE; the engine still reports
+2. the engine stops deciding, sends its last reports, gives its leases back (to a deadline, then it is cancelled)
+3. attempts are ended, where settings say so; else they run on and are adopted later
+4. calls in progress end or are cancelled; the gRPC server closes
+5. HTTP closes, then what pipes connections to gRPC
+6. admin and datacatalog end their own tasks
+7. the object store closes, then the database
+"""
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import aiohttp.web
+import grpc.aio
+import structlog
+
+from volant_core import blobstore, clock, errors, postgres, rpc, sockets, telemetry
+from volant_engine.launchers.port import Launcher
+from volant_server import gate, listening, one_port, parts, sequence, web
+from volant_server.settings import ServerSettings
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a platform answers."""
+
+    grpc: tuple[str, ...]
+    """host:port."""
+    http: tuple[str, ...]
+    """host:port."""
+    s3: tuple[str, ...]
+    """host:port; empty without an object store of its own."""
+    internal: str
+    """gRPC's private unix socket."""
+
+
+class Platform:
+    """What is open. Made by `opened`."""
+
+    def __init__(self, settings: ServerSettings, clock: clock.Clock) -> None:
+        """Nothing is open yet."""
+        self.settings = settings
+        self.clock = clock
+        self.sequence = sequence.Sequence()
+        self.gate = gate.Gate()
+        self.health = web.Health()
+        self.ended_attempts = 0
+        """How many attempts were ended at shutdown."""
+        self._sites: list[aiohttp.web.TCPSite] = []
+        self._front: one_port.OnePort | None = None
+        self._database: postgres.Database | None = None
+        self._blobs: blobstore.BlobStore | None = None
+        self._run = Path()
+        self._grpc: tuple[sockets.Address, ...] = ()
+        self._http: tuple[sockets.Address, ...] = ()
+        self._both: tuple[sockets.Address, ...] = ()
+        self._s3: tuple[sockets.Address, ...] = ()
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where it answers."""
+        return Addresses(
+            grpc=tuple(map(str, (*self._grpc, *self._both))),
+            http=tuple(map(str, (*self._http, *self._both))),
+            s3=tuple(map(str, self._s3)),
+            internal=f"unix:{self._run / 'grpc.sock'}",
+        )
+
+    @property
+    def database(self) -> postgres.Database:
+        """The database's pool."""
+        assert self._database is not None
+        return self._database
+
+    @property
+    def blobs(self) -> blobstore.BlobStore:
+        """The object store."""
+        assert self._blobs is not None
+        return self._blobs
+
+    async def open(self) -> None:
+        """Open everything; when one part fails, close the others again."""
+        try:
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Shut down, as the module says."""
+        await self.refuse()
+        await self.sequence.close()
+
+    async def refuse(self) -> None:
+        """The first step of shutdown: take nothing new."""
+        self.health.ready = False
+        self.gate.closed = True
+        if self._front is not None:
+            self._front.stop_listening()
+        for site in self._sites:
+            with contextlib.suppress(RuntimeError):  # not started, or stopped before
+                await site.stop()
+        self._sites.clear()
+
+    async def _open(self) -> None:
+        settings = self.settings
+        self._claim_ports()
+        await self.sequence.open("run folder", self._private_folder())
+        if {"admin", "datacatalog"} & set(settings.services):
+            self._database = await self.sequence.open("database", self._open_database())
+        self._blobs = await self.sequence.open("blob store", parts.open_blobs(settings.blobs, self._s3, self.clock))
+        if "objectstore" in settings.services:
+            await self.sequence.open("object store", self._open_objectstore())
+        registrations, routes = await self._open_services()
+        if registrations:
+            await self._serve(registrations, routes)
+        else:
+            await self._serve_http(routes)
+        if "engine" in settings.services and parts.present("engine"):
+            await self._open_engine()
+        self.health.ready = True
+
+    def _claim_ports(self) -> None:
+        """Before anything is opened: a taken port is the most common mistake."""
+        listen, services = self.settings.listen, self.settings.services
+        serves = bool({"admin", "datacatalog"} & set(services))
+
+        def claimed(text: str, what: str, *, wanted: bool = True) -> tuple[sockets.Address, ...]:
+            return sockets.claim(sockets.parse(text, what=what), what=what) if text and wanted else ()
+
+        self._both = claimed(listen.both, "gRPC and HTTP", wanted=serves)
+        self._grpc = claimed(listen.grpc, "gRPC", wanted=serves)
+        self._http = claimed(listen.http, "HTTP")
+        self._s3 = claimed(listen.s3, "the object store", wanted="objectstore" in services)
+
+    @contextlib.asynccontextmanager
+    async def _private_folder(self) -> AsyncIterator[None]:
+        with contextlib.ExitStack() as stack:
+            wanted = self.settings.run_folder
+            if wanted is None:
+                wanted = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volant-")))
+            self._run = sockets.private_folder(wanted)
+            (self._run / "grpc.sock").unlink(missing_ok=True)
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _open_database(self) -> AsyncIterator[postgres.Database]:
+        settings = self.settings.database
+        if not settings.dsn:
+            raise errors.FailedPreconditionError(
+                "no database is named: set database.dsn (or VOLANT_DATABASE__DSN) to a PostgreSQL address"
+            )
+        database = await postgres.Database.connect(settings.dsn, max_size=settings.connections)
+        try:
+            await parts.migrate(database, self.settings)
+            yield database
+        finally:
+            await database.close()
+
+    @contextlib.asynccontextmanager
+    async def _open_objectstore(self) -> AsyncIterator[None]:
+        async with (
+            parts.open_objectstore(self.settings, self.clock) as store,
+            listening.http_runner(store.app) as runner,
+        ):
+            await listening.listen(runner, self._s3)
+            yield
+
+    async def _open_services(self) -> tuple[list[rpc.Registration], list[aiohttp.web.AbstractRouteDef]]:
+        registrations: list[rpc.Registration] = []
+        routes: list[aiohttp.web.AbstractRouteDef] = []
+        if "datacatalog" in self.settings.services and parts.present("datacatalog"):
+            catalog = await self.sequence.open(
+                "datacatalog", parts.open_datacatalog(self.settings, self.database, self.blobs, self.clock)
+            )
+            registrations += catalog.servicers
+        if "admin" in self.settings.services:
+            admin = await self.sequence.open(
+                "admin", parts.open_admin(self.settings, self.database, self.blobs, self.clock)
+            )
+            registrations += admin.servicers
+            routes += admin.routes
+        return registrations, routes
+
+    async def _serve(
+        self, registrations: Sequence[rpc.Registration], routes: list[aiohttp.web.AbstractRouteDef]
+    ) -> None:
+        runner: list[aiohttp.web.AppRunner] = []
+        if self._both:
+
+            def http() -> aiohttp.web.RequestHandler:
+                server = runner[0].server
+                assert server is not None
+                return server()
+
+            self._front = one_port.OnePort(str(self._run / "grpc.sock"), http)
+            await self.sequence.open("pipes", listening.closed_last(self._front))
+        runner.append(await self._serve_http(routes))
+        server = await self.sequence.open("gRPC", self._open_grpc(registrations), patience_s=30)
+        _log.debug("listening", addresses=server.addresses)
+        if self._front is not None:
+            await self._front.listen(self._both)
+
+    async def _serve_http(self, routes: list[aiohttp.web.AbstractRouteDef]) -> aiohttp.web.AppRunner:
+        hosts = web.Hosts.of((*self._http, *self._both), self.settings.listen.hosts)
+        app = web.make_app(routes, self.health, hosts)
+        runner = await self.sequence.open("HTTP", listening.http_runner(app))
+        self._sites += await listening.listen(runner, self._http)
+        return runner
+
+    @contextlib.asynccontextmanager
+    async def _open_grpc(self, registrations: Sequence[rpc.Registration]) -> AsyncIterator[rpc.RunningServer]:
+        server = await rpc.serve(
+            registrations,
+            [*map(str, self._grpc), self.addresses.internal],
+            self.settings.rpc,
+            observer=telemetry.observe_rpc,
+            scope=self.gate,
+        )
+        try:
+            yield server
+        finally:
+            await server.stop(self.settings.shutdown.calls_s)
+
+    async def _open_engine(self) -> None:
+        settings, shutdown = self.settings, self.settings.shutdown
+        admin = await self.sequence.open("channel to admin", self._channel(settings.peers.admin))
+        catalog = admin
+        if settings.peers.datacatalog != settings.peers.admin:
+            catalog = await self.sequence.open("channel to datacatalog", self._channel(settings.peers.datacatalog))
+        launcher = await self.sequence.open("attempts", self._open_launcher(), patience_s=shutdown.attempts_s)
+        await self.sequence.open(
+            "engine",
+            parts.open_engine(settings, admin, catalog, self.blobs, launcher, self.clock),
+            patience_s=shutdown.engine_s,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _channel(self, address: str) -> AsyncIterator[grpc.aio.Channel]:
+        interceptors = telemetry.client_interceptors()
+        async with rpc.connect(address or self.addresses.internal, interceptors=interceptors) as channel:
+            yield channel
+
+    @contextlib.asynccontextmanager
+    async def _open_launcher(self) -> AsyncIterator[Launcher]:
+        launcher = parts.make_launcher(self.settings, self.addresses.s3, self.clock)
+        try:
+            yield launcher
+        finally:
+            end = self.settings.tasks.end_at_shutdown
+            self.ended_attempts = parts.running_attempts(launcher) if end else 0
+            await launcher.close(end_attempts=end)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: ServerSettings, clock: clock.Clock) -> AsyncIterator[Platform]:
+    """A platform as the settings say, shut down in order at the end."""
+    platform = Platform(settings, clock)
+    await platform.open()
+    try:
+        yield platform
+    finally:
+        await platform.close()

@@ -1,0 +1,101 @@
+"""Servers in the foreground of this process: the loop, signals, what is said when ready and at the end."""
+
+import asyncio
+import dataclasses
+import os
+import signal
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from volant_core import clock, errors, settings, sockets, telemetry
+from volant_server import composition, embedded, terminal
+from volant_server.embedded import Options
+from volant_server.settings import SERVICES, ServerSettings
+
+__all__ = ["Options", "run", "serve", "up"]
+
+
+def run(main: Coroutine[Any, Any, int]) -> int:
+    """Run `main` on uvloop's event loop where that is installed, else asyncio's."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+async def up(options: Options, *, announce_to: int | None) -> int:
+    """`volant up`: the platform until a signal. `announce_to`: a descriptor to tell "ready" to, of `--detach`."""
+    base = settings.load(ServerSettings, environment=options.environment)
+    telemetry.configure_logs(base.logs, "embedded")
+    if options.listen and not sockets.Address(options.listen, 0).is_loopback:
+        terminal.say(
+            f"Warning: listening on {options.listen}: whoever reaches this machine there can run code on it, for"
+            " registering a workflow is running code. Volant asks for no password."
+        )
+    stop = _signals()
+    async with embedded.embedded_server(options) as running:
+        text = _ready(running)
+        if announce_to is None:
+            terminal.say(text)
+        else:
+            with os.fdopen(announce_to, "w") as parent:
+                parent.write(f"ready\n{text}\n")
+        await stop.wait()
+        if announce_to is None:
+            terminal.say("Stopping; once more (Ctrl-C) stops at once.")
+        platform = running.platform
+    if announce_to is None and platform.ended_attempts:
+        terminal.say(f"Stopped: {embedded.farewell(platform.ended_attempts)}.")
+    return 0
+
+
+async def serve(file: Path | None, services: tuple[str, ...], environment: Mapping[str, str]) -> int:
+    """`volant-server run`: the services that are named, or the settings name, until a signal."""
+    told = settings.load(ServerSettings, file=file, environment=environment)
+    unknown = sorted(set(services) - set(SERVICES))
+    if unknown:
+        raise errors.FailedPreconditionError(f"there is no service {unknown[0]!r}; there are {', '.join(SERVICES)}")
+    if services:
+        told = dataclasses.replace(told, services=services)  # type: ignore[arg-type] # checked above
+    name = "+".join(told.services) if len(told.services) < len(SERVICES) else "volant"
+    telemetry.configure_logs(told.logs, name)
+    stop = _signals()
+    with telemetry.open_traces(told.traces, name):
+        async with composition.opened(told, clock.SystemClock()) as platform:
+            addresses = platform.addresses
+            terminal.say(
+                f"ready: {name}: gRPC {', '.join(addresses.grpc) or '-'}, HTTP {', '.join(addresses.http) or '-'}"
+            )
+            await stop.wait()
+    return 0
+
+
+def _signals() -> asyncio.Event:
+    """An event that the first signal to stop sets; a second ends the process, as kill -9 would."""
+    stop = asyncio.Event()
+
+    def heard() -> None:
+        if stop.is_set():
+            terminal.say("Stopped at once; what still runs is picked up again at the next start.")
+            os._exit(130)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, heard)
+    return stop
+
+
+def _ready(running: embedded.Running) -> str:
+    addresses = running.addresses
+    grpc, http = addresses.grpc[0], addresses.http[0]
+    return (
+        f"Volant is ready: gRPC {grpc}, pages http://{http}/console, objects http://{addresses.s3[0]},"
+        f" data {running.folder.root}. Next: FLYTE_PLATFORM_URL={grpc} FLYTE_PLATFORM_INSECURE=true"
+        " pyflyte run --remote FILE.py WORKFLOW"
+    )
