@@ -100,9 +100,7 @@ def quality_pipeline(path: FlyteFile) -> Report:
     clean = filter_invalid_rows(df=unique)
     statistics = compute_statistics(df=clean)
     share = share_kept(path=path, rows=rows_of(statistics=statistics))
-    verdict = (
-        conditional("enough_left").if_(share > 0.9).then(accept(share=share)).else_().then(reject(share=share))
-    )
+    verdict = conditional("enough_left").if_(share > 0.9).then(accept(share=share)).else_().then(reject(share=share))
     monthly = map_task(mean)(values=months(df=clean))
     warmest = warmest_hours(df=clean, names=stations(df=clean))
     return Report(statistics, verdict, monthly, warmest)

@@ -1,0 +1,121 @@
+"""`make demo`: start the platform, run the quality pipeline on it twice with stock flytekit, show what happened.
+
+The platform keeps running afterwards, with its data in .data/demo; the last line says how to stop it.
+"""
+
+import logging
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import time
+import warnings
+
+warnings.simplefilter("ignore")
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent.parent
+DATA = ROOT / ".data" / "demo"
+VOLANT = str(pathlib.Path(sys.executable).parent / "volant")
+
+
+def say(text: str = "") -> None:
+    """Print a line at once."""
+    print(text, flush=True)
+
+
+def free(port: int) -> int:
+    """`port`, or any free one where somebody listens there already."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def start() -> tuple[str, str]:
+    """Start the platform unless it runs; its gRPC and HTTP addresses."""
+    status = subprocess.run([VOLANT, "status", "--data", DATA], capture_output=True, text=True, check=False)
+    if status.returncode != 0:
+        begin = time.perf_counter()
+        ports = ["--grpc", f"127.0.0.1:{free(8089)}", "--http", f"127.0.0.1:{free(8088)}"]
+        up = subprocess.run([VOLANT, "up", "--detach", "--data", DATA, *ports], text=True, check=False)
+        if up.returncode != 0:
+            sys.exit(up.returncode)
+        say(f"The platform was ready after {time.perf_counter() - begin:.1f} s.")
+        status = subprocess.run([VOLANT, "status", "--data", DATA], capture_output=True, text=True, check=True)
+    grpc = re.search(r"gRPC\s+(127\S+?)(,|\s)", status.stdout)
+    http = re.search(r"HTTP\s+(http://127\S+?)(,|\s)", status.stdout)
+    if grpc is None or http is None:
+        sys.exit(f"volant status says no addresses:\n{status.stdout}")
+    return grpc[1], http[1]
+
+
+def run(remote, workflow, title: str):
+    """Run the pipeline and show every node."""
+    import flytekit.models.core.execution as phases  # noqa: PLC0415 - flytekit only after its settings are made
+    from flytekit.models.core.catalog import CatalogMetadata  # noqa: F401, PLC0415
+
+    say(f"\n{title}")
+    begin = time.perf_counter()
+    execution = remote.execute(workflow, inputs={"path": str(HERE / "temperatures.csv")})
+    execution = remote.wait(execution, poll_interval=0.2)
+    took = time.perf_counter() - begin
+    if execution.error is not None:
+        say(f"  it failed: {execution.error.message}")
+        sys.exit(1)
+    for name, node in sorted(execution.node_executions.items()):
+        show(phases, name, node, "  ")
+    say(f"  {took:.2f} s from the first call to the last output")
+    for name, value in execution.outputs.as_python_native(workflow.python_interface).items():
+        say(f"  {name}: {type(value).__name__} = {value}")
+    return execution
+
+
+def show(phases, name: str, node, indent: str) -> None:
+    """A line for a node, then its children."""
+    phase = phases.NodeExecutionPhase.enum_to_string(node.closure.phase)
+    cache = cache_status(node)
+    spec = node.metadata.spec_node_id if node.metadata else name
+    what = node._node.metadata.name if getattr(node, "_node", None) and node._node.metadata else ""  # noqa: SLF001
+    say(f"{indent}{name:14} {phase:10} {what or spec} {cache}")
+    for child_name, child in sorted((node.subworkflow_node_executions or {}).items()):
+        show(phases, child_name, child, indent + "  ")
+
+
+def cache_status(node) -> str:
+    """"cache hit" or what else the cache did, if it was asked."""
+    metadata = node.closure.task_node_metadata
+    words = {1: "(cache: miss)", 2: "(cache: HIT)", 3: "(cache: stored)"}
+    return words.get(metadata.cache_status, "") if metadata is not None else ""
+
+
+def main() -> None:
+    """Run the demo."""
+    grpc, http = start()
+    os.environ.update(FLYTE_PLATFORM_URL=grpc, FLYTE_PLATFORM_INSECURE="true", FLYTE_PLATFORM_CONSOLE_ENDPOINT=http)
+    say("Loading stock flytekit …")
+    from flytekit.configuration import Config, ImageConfig  # noqa: PLC0415 - it reads the environment at import
+    from flytekit.remote import FlyteRemote  # noqa: PLC0415
+
+    logging.getLogger("flytekit").setLevel(logging.ERROR)
+    sys.path.insert(0, str(HERE))
+    import quality  # noqa: PLC0415 - as above
+
+    remote = FlyteRemote(Config.auto(), "flytesnacks", "development")
+    say("Registering the quality pipeline (code is uploaded, tasks, workflow and launch plan are created) …")
+    workflow = remote.register_script(
+        quality.quality_pipeline, image_config=ImageConfig.auto(img_name="none"), source_path=str(HERE), module_name="quality"
+    )
+    say(f"Registered as {workflow.name}, version {workflow.version}.")
+    run(remote, quality.quality_pipeline, "First run:")
+    execution = run(remote, quality.quality_pipeline, "Second run, the same file again:")
+    say(f"\nLook at it: {remote.generate_console_url(execution)}")
+    say(f"Stop the platform: {pathlib.Path(VOLANT).relative_to(ROOT)} down --data {DATA.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
