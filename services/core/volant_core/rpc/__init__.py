@@ -3,7 +3,7 @@
 Here lives what is true of any RPC. What one service means by a request does not.
 """
 
-from volant_core.rpc.client import call, connect, peer_errors
+from volant_core.rpc.client import call, connect, peer_errors, stream
 from volant_core.rpc.handlers import Observer, Registration, RpcContext, Scope, current_request_id
 from volant_core.rpc.names import flyte_name
 from volant_core.rpc.peer import flyte_stub
@@ -23,4 +23,5 @@ __all__ = [
     "flyte_stub",
     "peer_errors",
     "serve",
+    "stream",
 ]
