@@ -11,8 +11,9 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from volant import checkpoint, context, deck, errors
+from volant.authoring import dynamic as dynamic_task
 from volant.authoring import task as tasks
-from volant.runtime import arguments, failure, offload, resolver
+from volant.runtime import arguments, dynamic, failure, mapped, offload, resolver
 from volant.storage import router
 from volantidl.core import errors_pb2, literals_pb2
 
@@ -23,17 +24,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     working = os.getcwd()
     if working not in sys.path:
         sys.path.append(working)
-    return run(given, is_map=False)
+    return run(given)
 
 
-def run(given: arguments.Arguments, *, is_map: bool) -> int:
+def main_map(argv: Sequence[str] | None = None) -> int:
+    """`volant-map-execute`: run one element of a map task."""
+    return main(argv)
+
+
+def run(given: arguments.Arguments) -> int:
     """Run a task and write its outcome."""
     current = context_from(given, os.environ)
     with context.using(current):
         document: errors_pb2.ErrorDocument | None = None
         files: dict[str, bytes] = {}
         try:
-            files = _execute(given, current, is_map=is_map)
+            files = _execute(given, current)
         except errors.IgnoreOutputs:
             return 0
         except Exception as error:  # noqa: BLE001 - whatever it is becomes the task's error document
@@ -53,9 +59,12 @@ def _write(prefix: str, files: Mapping[str, bytes]) -> None:
         router.write(f"{prefix.rstrip('/')}/{name}", files[name])
 
 
-def _execute(given: arguments.Arguments, current: context.Context, *, is_map: bool) -> dict[str, bytes]:
+def _execute(given: arguments.Arguments, current: context.Context) -> dict[str, bytes]:
+    location = given.resolver or resolver.DefaultResolver.location
     try:
-        found = resolver.load_resolver(given.resolver or resolver.DefaultResolver.location).load_task(given.loader)
+        found = (mapped.map_task_resolver if location == mapped.LOCATION else resolver.load_resolver(location)).load_task(
+            given.loader
+        )
     except Exception as cause:
         raise failure.UserError from cause
     current.enable_deck = found.settings.enable_deck
@@ -64,19 +73,21 @@ def _execute(given: arguments.Arguments, current: context.Context, *, is_map: bo
         inputs = found.decode_inputs(literals.literals)
     except (errors.TypeMismatchError, errors.MissingDependencyError) as cause:
         raise failure.NotConvertibleError from cause
-    result = call(found, inputs)
+    result = call(found, inputs, given)
     if isinstance(result, tasks.Futures):
         return {"futures.pb": result.spec.SerializeToString()}
     try:
         outputs = found.encode_outputs(result)
     except (errors.TypeMismatchError, errors.MissingDependencyError) as cause:
         raise failure.NotConvertibleError from cause
-    return offload.files_for(outputs, found.interface, given.output_prefix, unwrap_collection=is_map)
+    return offload.files_for(outputs, found.interface, given.output_prefix)
 
 
-def call(found: tasks.Task, inputs: Mapping[str, object]) -> object:
+def call(found: tasks.Task, inputs: Mapping[str, object], given: arguments.Arguments) -> object:
     """Do the task's work, telling the user's exceptions from ours."""
     try:
+        if isinstance(found, dynamic_task.DynamicTask):
+            return dynamic.execute(found, inputs, given.distribution, given.destination)
         return found.execute(inputs)
     except errors.IgnoreOutputs:
         raise

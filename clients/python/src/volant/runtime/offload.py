@@ -17,8 +17,6 @@ def files_for(
     outputs: Mapping[str, literals_pb2.Literal],
     signature: interface.Interface,
     prefix: str,
-    *,
-    unwrap_collection: bool,
 ) -> dict[str, bytes]:
     """The content of each file to write below the output prefix.
 
@@ -26,7 +24,6 @@ def files_for(
         outputs: The literals.
         signature: The task's interface.
         prefix: The output prefix, for the URIs of offloaded literals.
-        unwrap_collection: The interface is a map task's: its lists' items are what one element makes.
     """
     least = os.environ.get("_F_L_MIN_SIZE_MB")
     if least is None:
@@ -52,7 +49,7 @@ def files_for(
             offloaded_metadata=literals_pb2.LiteralOffloadedMetadata(
                 uri=f"{prefix.rstrip('/')}/{file}",
                 size_bytes=size,
-                inferred_type=kind.collection_type if unwrap_collection else kind,
+                inferred_type=kind,
             ),
         )
     files["outputs.pb"] = literals_pb2.LiteralMap(literals=kept).SerializeToString(deterministic=True)

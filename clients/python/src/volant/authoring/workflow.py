@@ -1,0 +1,217 @@
+"""Workflows: `@workflow` traces a function's body into a graph, once; a body that needs values is run eagerly."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import inspect
+import threading
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from volant import errors
+from volant.authoring import entity, interface, naming, node, tracing
+from volant.authoring import promise as promises
+from volant.types import engine
+from volantidl.core import literals_pb2
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class WorkflowFailurePolicy(enum.Enum):
+    """What becomes of other nodes when one fails."""
+
+    FAIL_IMMEDIATELY = 0
+    FAIL_AFTER_EXECUTABLE_NODES_COMPLETE = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkflowSettings:
+    """How a workflow is run, apart from its graph."""
+
+    failure_policy: WorkflowFailurePolicy = WorkflowFailurePolicy.FAIL_IMMEDIATELY
+    interruptible: bool = False
+    on_failure: entity.Entity | None = None
+    docs: str = ""
+
+
+class Workflow(entity.Entity):
+    """Base of workflows: has a graph."""
+
+    def __init__(self, name: str, signature: interface.Interface, settings: WorkflowSettings) -> None:
+        super().__init__(name, signature)
+        self.settings = settings
+
+    @property
+    def graph(self) -> node.Graph:
+        """The nodes and outputs."""
+        raise NotImplementedError
+
+    @property
+    def failure_node(self) -> node.Node | None:
+        """The node that runs when the workflow fails."""
+        return None
+
+    @property
+    def is_eager(self) -> bool:
+        """Whether the body is run, and not a graph."""
+        return False
+
+    def run(self, inputs: Mapping[str, Any]) -> Any:
+        """Run it on this machine."""
+        from volant.local import execution  # noqa: PLC0415 - running stands on top of authoring
+
+        return execution.run_workflow(self, inputs)
+
+
+class PythonWorkflow(Workflow, Generic[P, R]):
+    """A workflow that is a Python function."""
+
+    def __init__(self, function: Callable[P, R], settings: WorkflowSettings, name: str = "") -> None:
+        super().__init__(name or naming.name_of(function), interface.interface_of(function), settings)
+        self.function = function
+        self._lock = threading.RLock()
+        self._graph: node.Graph | None = None
+        self._failure_node: node.Node | None = None
+        self.eager_reason = ""
+        """Why the body is run eagerly; empty while it isn't."""
+        functools.update_wrapper(self, function)
+        if inspect.iscoroutinefunction(function):
+            raise errors.DefinitionError(
+                f"{interface.where(function)}: a workflow's body is traced and cannot be async; use @eager for async def"
+            )
+        self._trace_now()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it, or add a node, or start a child: whatever calls mean here."""
+        result: R = super().__call__(*args, **kwargs)
+        return result
+
+    def _trace_now(self) -> None:
+        """Trace while the workflow is being defined; a name that is defined later puts it off to the first use."""
+        try:
+            self._trace()
+        except NameError:
+            pass
+
+    def _trace(self) -> None:
+        variables = self.interface.typed.inputs.variables
+        inputs = {
+            name: promises.Promise(None, name, python_type, variables[name].type)
+            for name, python_type in self.interface.inputs.items()
+        }
+        try:
+            graph = tracing.trace(self.function, self.interface, inputs)
+            self._failure_node = failure_node_for(self, inputs)
+        except promises.NeedsValueError as reason:
+            self.eager_reason = f"{reason.line}: {reason.operation} needs the value of {reason.promise}"
+            graph = node.Graph()
+        self._graph = graph
+
+    @property
+    def graph(self) -> node.Graph:
+        """The nodes and outputs; empty for an eager workflow."""
+        if self._graph is None:
+            with self._lock:
+                if self._graph is None:
+                    self._trace()
+        assert self._graph is not None
+        return self._graph
+
+    @property
+    def failure_node(self) -> node.Node | None:
+        """The node that runs when the workflow fails."""
+        return self._failure_node if self.graph is not None else None
+
+    @property
+    def is_eager(self) -> bool:
+        """Whether the body is run, and not a graph."""
+        return bool(self.eager_reason) if self.graph is not None else False
+
+    @property
+    def source(self) -> str:
+        """The function's file and line."""
+        return interface.where(self.function)
+
+
+def failure_node_for(owner: Workflow, inputs: Mapping[str, Any], node_id: str = "fn0") -> node.Node | None:
+    """The failure handler as a node, bound to the workflow's inputs of the same names."""
+    handler = owner.settings.on_failure
+    if handler is None:
+        return None
+    tracer = tracing.Tracer()
+    given = {name: inputs[name] for name in handler.interface.inputs if name in inputs}
+    for name in handler.interface.inputs:
+        if name not in given and name not in handler.interface.defaults:
+            if not takes_error(handler.interface.inputs[name]):
+                raise errors.DefinitionError(
+                    f"{handler.name} handles failures of {owner.name}, but its input {name!r} is none of the workflow's "
+                    f"({', '.join(inputs)}). Give it a default, or the type Optional[FlyteError] to get the error"
+                )
+            given[name] = None
+    made = tracer.add(handler, given)
+    made.id = node_id
+    promises.make_outputs(made)
+    return made
+
+
+def takes_error(python_type: Any) -> bool:
+    """Whether an input of a failure handler is given the error."""
+    return "FlyteError" in str(python_type)
+
+
+def error_literal(python_type: Any, message: str, failed_node: str) -> literals_pb2.Literal:
+    """The error, as an input of a failure handler."""
+    for variant in typing.get_args(python_type) or (python_type,):
+        if takes_error(variant):
+            return engine.to_literal(variant(message=message, failed_node_id=failed_node), python_type)
+    raise errors.DefinitionError(f"{python_type} takes no error")
+
+
+@overload
+def workflow(function: Callable[P, R], /) -> PythonWorkflow[P, R]: ...
+
+
+@overload
+def workflow(
+    *,
+    failure_policy: WorkflowFailurePolicy | None = None,
+    interruptible: bool = False,
+    on_failure: entity.Entity | None = None,
+    docs: str = "",
+    name: str = "",
+) -> Callable[[Callable[P, R]], PythonWorkflow[P, R]]: ...
+
+
+def workflow(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    failure_policy: WorkflowFailurePolicy | None = None,
+    interruptible: bool = False,
+    on_failure: entity.Entity | None = None,
+    docs: str = "",
+    name: str = "",
+) -> Any:
+    """Make a workflow of a function.
+
+    Args:
+        function: The function; it is run once, with promises for its inputs, to find the tasks that it calls.
+        failure_policy: What becomes of other nodes when one fails.
+        interruptible: Whether tasks may run on machines that can be taken away, where they don't say themselves.
+        on_failure: A task or workflow that runs when this one fails, with its inputs.
+        docs: A description; the docstring by default.
+        name: The name to register under; `module.function` by default.
+    """
+    settings = WorkflowSettings(
+        failure_policy=failure_policy or WorkflowFailurePolicy.FAIL_IMMEDIATELY,
+        interruptible=interruptible,
+        on_failure=on_failure,
+        docs=docs,
+    )
+    if function is None:
+        return lambda body: PythonWorkflow(body, settings, name)
+    return PythonWorkflow(function, settings, name)

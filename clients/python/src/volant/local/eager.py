@@ -1,0 +1,205 @@
+"""Eager bodies: the function runs as it is; each call starts at once and gives a value that waits when looked at."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import inspect
+import operator
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+from volant.authoring import calls, entity, interface, task
+from volant.local import threads
+
+
+class Value:
+    """The result of a call that runs already. Anything done with it waits for the result and is done with that."""
+
+    __slots__ = ("_volant_future", "_volant_pick")
+
+    def __init__(self, future: concurrent.futures.Future[Any], pick: Callable[[Any], Any] | None = None) -> None:
+        object.__setattr__(self, "_volant_future", future)
+        object.__setattr__(self, "_volant_pick", pick)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__class__":
+            return type(value_of(self))
+        if name in {"_volant_future", "_volant_pick", "__await__"}:
+            return object.__getattribute__(self, name)
+        value = value_of(self)
+        extra = _TRUTH.get(name)
+        if extra is not None and not hasattr(value, name):
+            return extra(value)
+        return getattr(value, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(value_of(self), name, value)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        async def wait() -> Any:
+            import asyncio  # noqa: PLC0415 - only async bodies need it
+
+            future = object.__getattribute__(self, "_volant_future")
+            await asyncio.wrap_future(future)
+            return value_of(self)
+
+        return wait().__await__()
+
+
+_TRUTH: dict[str, Callable[[Any], Callable[..., Any]]] = {
+    "is_true": lambda value: lambda: value is True,
+    "is_false": lambda value: lambda: value is False,
+    "is_none": lambda value: lambda: value is None,
+    "is_": lambda value: lambda other: value is other,
+    "with_overrides": lambda value: lambda **_: value,
+}
+
+
+def value_of(value: Any) -> Any:
+    """The result behind a Value, waited for; anything else as it is."""
+    if type(value) is not Value:
+        return value
+    result = object.__getattribute__(value, "_volant_future").result()
+    pick = object.__getattribute__(value, "_volant_pick")
+    return pick(result) if pick is not None else result
+
+
+def settle(value: Any) -> Any:
+    """A value with all Values inside lists, tuples, dictionaries and dataclasses waited for."""
+    value = value_of(value)
+    kind = type(value)
+    if kind in {list, set, frozenset}:
+        return kind(settle(item) for item in value) if _holds_values(value) else value
+    if kind is dict:
+        return {key: settle(item) for key, item in value.items()} if _holds_values(value.values()) else value
+    if isinstance(value, tuple) and _holds_values(value):
+        items = [settle(item) for item in value]
+        return kind(*items) if hasattr(kind, "_fields") else tuple(items)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changes = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
+        if _holds_values(changes.values()):
+            return dataclasses.replace(value, **{name: settle(item) for name, item in changes.items()})
+    return value
+
+
+def _holds_values(items: Any) -> bool:
+    return any(type(item) is Value or isinstance(item, (list, tuple, dict, set, frozenset)) for item in items)
+
+
+def _unary(function: Callable[[Any], Any]) -> Any:
+    return lambda self: function(value_of(self))
+
+
+def _binary(function: Callable[[Any, Any], Any]) -> Any:
+    return lambda self, other: function(value_of(self), value_of(other))
+
+
+def _reflected(function: Callable[[Any, Any], Any]) -> Any:
+    return lambda self, other: function(value_of(other), value_of(self))
+
+
+def _named(name: str) -> Any:
+    return lambda self, *args, **kwargs: getattr(value_of(self), name)(*args, **kwargs)
+
+
+def _equip() -> None:
+    """Give Value every operator; each waits for the result."""
+    methods: dict[str, Any] = {
+        "__bool__": _unary(bool),
+        "__len__": _unary(len),
+        "__iter__": _unary(iter),
+        "__next__": _unary(next),
+        "__int__": _unary(int),
+        "__float__": _unary(float),
+        "__complex__": _unary(complex),
+        "__index__": _unary(operator.index),
+        "__str__": _unary(str),
+        "__repr__": _unary(repr),
+        "__bytes__": _unary(bytes),
+        "__hash__": _unary(hash),
+        "__reversed__": _unary(reversed),
+        "__neg__": _unary(operator.neg),
+        "__pos__": _unary(operator.pos),
+        "__abs__": _unary(abs),
+        "__invert__": _unary(operator.invert),
+        "__contains__": _binary(operator.contains),
+        "__getitem__": _binary(operator.getitem),
+        "__delitem__": _binary(operator.delitem),
+        "__setitem__": lambda self, key, item: operator.setitem(value_of(self), key, item),
+        "__format__": lambda self, spec: format(value_of(self), spec),
+        "__round__": lambda self, *digits: round(value_of(self), *digits),
+        "__fspath__": _named("__fspath__"),
+        "__call__": lambda self, *args, **kwargs: value_of(self)(*args, **kwargs),
+        "__enter__": _named("__enter__"),
+        "__exit__": _named("__exit__"),
+        "__reduce_ex__": lambda self, protocol: value_of(self).__reduce_ex__(protocol),
+        "__dir__": _unary(dir),
+    }
+    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+        methods[f"__{name}__"] = _binary(getattr(operator, name))
+    names = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift", "and_", "or_", "xor")
+    for name in names:
+        bare = name.rstrip("_")
+        methods[f"__{bare}__"] = _binary(getattr(operator, name))
+        methods[f"__r{bare}__"] = _reflected(getattr(operator, name))
+    methods["__divmod__"], methods["__rdivmod__"] = _binary(divmod), _reflected(divmod)
+    for name, method in methods.items():
+        setattr(Value, name, method)
+
+
+_equip()
+
+
+class ThreadDriver:
+    """Makes calls of an eager body threads of this process."""
+
+    def __init__(self) -> None:
+        self._children: list[concurrent.futures.Future[Any]] = []
+
+    def call(self, called: entity.Entity, inputs: Mapping[str, Any]) -> Any:
+        """Start the call; it waits for its inputs itself."""
+        given = dict(inputs)
+        future = threads.start(lambda: self._run(called, given))
+        self._children.append(future)
+        return values_of_call(called.interface, future)
+
+    def _run(self, called: entity.Entity, given: Mapping[str, Any]) -> Any:
+        with calls.made_by(None):
+            settled = {name: settle(value) for name, value in given.items()}
+            if isinstance(called, task.PythonTask) and not called.is_eager:
+                from volant.local import execution  # noqa: PLC0415 - it stands on top of this module
+
+                return execution.run_entity(called, settled)
+            result = called.run(settled)
+            return task.wait_for(result) if inspect.iscoroutine(result) else result
+
+    def finish(self) -> None:
+        """Wait for every call; raises the first failure."""
+        for child in self._children:
+            child.result()
+
+
+def values_of_call(signature: interface.Interface, future: concurrent.futures.Future[Any]) -> Any:
+    """What a call gives at once: a value, or a tuple of values, of which each waits by itself."""
+    names = list(signature.outputs)
+    if signature.output_class is not None:
+        make: Any = signature.output_class
+        return make(*(Value(future, operator.itemgetter(place)) for place in range(len(names))))
+    if len(names) > 1:
+        return tuple(Value(future, operator.itemgetter(place)) for place in range(len(names)))
+    return Value(future)
+
+
+def run_body(function: Callable[..., Any], signature: interface.Interface, inputs: Mapping[str, Any]) -> Any:
+    """Run an eager body here; gives what it returned, complete."""
+    driver = ThreadDriver()
+    with calls.made_by(driver):
+        result = function(**inputs)
+        if inspect.iscoroutine(result):
+            result = task.wait_for(result)
+    settled = settle(result)
+    driver.finish()
+    return settled
+
+
