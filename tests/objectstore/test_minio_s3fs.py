@@ -101,7 +101,7 @@ def test_s3fs(server, bucket):
     assert fs.info(f"{bucket}/p/3")["size"] == 1
     fs.copy(f"{bucket}/deep/er/file.bin", f"{bucket}/copy")
     assert fs.checksum(f"{bucket}/copy")
-    assert fs.cat_file(f"{bucket}/copy", 10, 20) == data[10:20]
+    assert fs.cat_file(f"{bucket}/copy", start=10, end=20) == data[10:20]
     assert fs.du(bucket) == 2 * len(data) + 20
     fs.rm(f"{bucket}/p", recursive=True)
     assert not fs.exists(f"{bucket}/p")

@@ -175,7 +175,8 @@ def test_unsigned_chunks_with_checksum(server, s3, bucket, send, algorithm, endi
     "body",
     [b"", b"zz\r\n", b"-1\r\n\r\n", b"9\r\n12345", b"4\r\n123456789\r\n0\r\n\r\n", b"x" * 20000,
      b"a\r\n1234567890\r\n0\r\n\r\n",
-     b"9\r\n123456789\r\n0\r\n\r\nmore", b"9\r\n123456789\r\n" + b"0\r\n" + b"".join(b"a%d:b\r\n" % n for n in range(50))],
+     b"9\r\n123456789\r\n0\r\n\r\nmore",
+     b"9\r\n123456789\r\n" + b"0\r\n" + b"".join(b"a%d:b\r\n" % n for n in range(50))],
 )  # fmt: skip
 def test_broken_chunks(server, s3, bucket, send, body):
     path = f"/{bucket}/k"

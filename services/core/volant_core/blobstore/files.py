@@ -279,14 +279,15 @@ class ObjectFiles:
         raise OSError(errno.EAGAIN, "the folder is removed again and again", path)
 
     def make_folder(self, path: str) -> None:
-        """Make a file's folder and those above it, durably."""
+        """Make a file's folder and those above it."""
         folder = os.path.dirname(path)
         missing = []
         while not os.path.isdir(folder):
             missing.append(folder)
             folder = os.path.dirname(folder)
         for new in reversed(missing):
-            with contextlib.suppress(FileExistsError):
+            # Not found: a delete has just removed the one above; callers try again.
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
                 os.mkdir(new)
             if self._fsync:
                 _sync_folder(os.path.dirname(new))
