@@ -1,7 +1,8 @@
 """The blob store port: what every adapter promises, and the conformance suite checks.
 
 A URI is `s3://bucket/key`. Keys are any Unicode text without NUL, at most 1,024 bytes of UTF-8; `x` and `x/y` can both
-exist. (Some stores refuse that, and parts of a key that are "." or "..": InvalidArgumentError.) An object is whole or absent: a put is seen at once or not at all, also after a crash of the process.
+exist (some stores refuse that, and "." or ".." between slashes: InvalidArgumentError). An object is whole or absent: a
+put is seen at once or not at all, also after a crash of the process.
 """
 
 import dataclasses
