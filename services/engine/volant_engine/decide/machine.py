@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from volant_engine.decide import bindings, commands, events, flow, lifecycle, scopes, state
+from volant_core.model import literals
+from volant_engine.decide import bindings, commands, events, flow, graphs, lifecycle, scopes, state
 
 
 def advance(run: state.Run, event: events.Event) -> list[commands.Command]:
@@ -26,7 +27,8 @@ def _began(run: state.Run, event: events.Began) -> None:
         for element in part.elements:
             run.recorded_elements.setdefault(element.node_id, []).append(element)
     run.source = {record.node_id: record for record in event.source}
-    run.started_at = run.started_at or run.now
+    start = run.recorded.get(("", ""), {}).get(graphs.START)
+    run.started_at = literals.seconds_of(start.started_at) if start is not None else run.now
     run.phase = state.ExecutionPhase.RUNNING
     run.dirty_self = True
     scopes.open_scope(run, run.graph, None, run.inputs)

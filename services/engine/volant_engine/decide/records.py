@@ -23,8 +23,8 @@ _ENGINE_MADE = frozenset(
 _BAD = frozenset({_Phase.FAILED, _Phase.FAILING, _Phase.TIMED_OUT, _Phase.ABORTED})
 
 
-def take(run: state.Run, limit: int = 1 << 30) -> dispatch_pb2.ExecutionReport | None:
-    """What changed since the last call, up to `limit` records; None when nothing did.
+def take(run: state.Run, limit: int = 1 << 30, size: int = 1 << 30) -> dispatch_pb2.ExecutionReport | None:
+    """What changed since the last call, up to `limit` records of about `size` bytes; None when nothing did.
 
     Nodes whose bytes are still being stored are held back, and with them the end of the execution. Lease and number are
     the caller's to fill in.
@@ -33,29 +33,36 @@ def take(run: state.Run, limit: int = 1 << 30) -> dispatch_pb2.ExecutionReport |
     held: dict[state.Node, None] = {}
     count = 0
     for node in list(run.dirty):
-        if count >= limit:
+        if count >= limit or size <= 0:
             break
         del run.dirty[node]
-        if node.writes:
+        if node.writes and node.is_terminal:
             held[node] = None
             continue
-        fill_node(report.nodes.add(), run, node)
+        record = report.nodes.add()
+        fill_node(record, run, node)
+        size -= record.ByteSize()
         count += 1
         if node.is_terminal:
             lighten(run, node)
     run.dirty.update(held)
     for attempt in list(run.dirty_tasks):
-        if count >= limit:
+        if count >= limit or size <= 0:
             break
-        if attempt.node.writes:
+        if attempt.node.writes or attempt.node in run.dirty:
             continue
         del run.dirty_tasks[attempt]
-        fill_task(report.tasks.add(), attempt)
+        task_record = report.tasks.add()
+        fill_task(task_record, attempt)
+        size -= task_record.ByteSize()
         count += 1
-    while run.dirty_elements and count < limit:
+    while run.dirty_elements and count < limit and size > 0:
         key = next(iter(run.dirty_elements))
-        element = run.dirty_elements.pop(key)
-        report.elements.append(element() if callable(element) else element)
+        if state_of_array(run, key[0]) in run.dirty:
+            break
+        element = run.dirty_elements.pop(key)()
+        size -= element.ByteSize()
+        report.elements.append(element)
         count += 1
     terminal = run.phase in phases.TERMINAL_EXECUTION
     more = run.dirty or run.dirty_tasks or run.dirty_elements or run.writing
@@ -64,6 +71,12 @@ def take(run: state.Run, limit: int = 1 << 30) -> dispatch_pb2.ExecutionReport |
         fill_execution(report.record, run)
         count += 1
     return report if count else None
+
+
+def state_of_array(run: state.Run, node_id: str) -> state.Node | None:
+    """The array node that elements belong to; its own record goes first."""
+    node = run.nodes.get(node_id)
+    return None if node is not None and node.writes else node
 
 
 def lighten(run: state.Run, node: state.Node) -> None:

@@ -433,7 +433,7 @@ def error(
     if len(message) > limit:
         half = limit // 2
         message = message[:half] + "\n... <Message Truncated> ...\n" + message[-half:]
-    return execution_pb2.ExecutionError(code=code, message=message, kind=kind)
+    return execution_pb2.ExecutionError(code=code[:500].replace("\x00", " "), message=message, kind=kind)
 
 
 USER = execution_pb2.ExecutionError.USER

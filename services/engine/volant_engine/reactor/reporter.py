@@ -1,0 +1,129 @@
+"""Tells admin what happened: whatever came together goes in one report, one report at a time, in order.
+
+Nothing in an execution waits for a report; what had not got through when an engine dies is done again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from volant_core import errors
+from volant_core.rpc import client
+from volant_engine import settings as engine_settings
+from volant_engine.decide import records
+from volant_engine.reactor import patience, worker
+from volantidl.dispatch import dispatch_pb2, dispatch_pb2_grpc
+
+_log = structlog.get_logger(__name__)
+_MOST_RECORDS = 2000
+
+
+class Reporter:
+    """The one reporter of an engine."""
+
+    def __init__(
+        self,
+        stub: "dispatch_pb2_grpc.DispatchServiceAsyncStub",
+        session: str,
+        settings: engine_settings.EngineSettings,
+        waiting: patience.Patience,
+        *,
+        acknowledged: Callable[[worker.Worker, list[str]], None],
+        refused: Callable[[worker.Worker, dispatch_pb2.Refusal], None],
+    ) -> None:
+        """Report in the name of `session`.
+
+        Args:
+            stub: admin.
+            session: who reports.
+            settings: the engine's.
+            waiting: how to wait for admin to come back.
+            acknowledged: hears of a worker whose part was recorded, and of the attempts whose end was in it.
+            refused: hears of a worker whose part was dropped.
+        """
+        self._stub = stub
+        self._session = session
+        self._settings = settings
+        self._patience = waiting
+        self._acknowledged = acknowledged
+        self._refused = refused
+        self._due: dict[worker.Worker, None] = {}
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def due(self, one: worker.Worker) -> None:
+        """Something of that execution is to be reported."""
+        self._due[one] = None
+        self._idle.clear()
+        self._changed.set()
+
+    async def drained(self) -> None:
+        """Wait until nothing is left to report."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Serve, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            # The pump's round goes on first: what follows at once from one event is one report.
+            await asyncio.sleep(0)
+            while self._due:
+                request, sent = self._collect()
+                if not sent:
+                    break
+                await self._send(request, sent)
+            if not self._due:
+                self._idle.set()
+
+    def _collect(self) -> tuple[dispatch_pb2.ReportRequest, list[tuple[worker.Worker, list[str]]]]:
+        """A report of what is due, up to about its bound; what is left stays due."""
+        request = dispatch_pb2.ReportRequest(session=self._session)
+        sent: list[tuple[worker.Worker, list[str]]] = []
+        room = self._settings.report_bytes
+        for one in list(self._due):
+            if room <= 0:
+                break
+            run = one.run
+            if run is None or one.is_dropped:
+                del self._due[one]
+                continue
+            part = records.take(run, _MOST_RECORDS, room)
+            if part is None:
+                # What is held back comes again with the event that sets it free.
+                del self._due[one]
+                continue
+            if not records.is_due(run):
+                del self._due[one]
+            part.execution, part.epoch = one.number, one.epoch
+            forgotten: list[str] = []
+            if not run.dirty_tasks:
+                forgotten, one.forgotten = one.forgotten, forgotten
+            room -= part.ByteSize()
+            request.executions.append(part)
+            sent.append((one, forgotten))
+        return request, sent
+
+    async def _send(self, request: dispatch_pb2.ReportRequest, sent: list[tuple[worker.Worker, list[str]]]) -> None:
+        async def attempt() -> dispatch_pb2.ReportResponse:
+            return await client.call(self._stub.Report(request, timeout=self._settings.call_seconds))
+
+        call: Callable[[], Awaitable[dispatch_pb2.ReportResponse]] = attempt
+        try:
+            response = await self._patience.until_done("report", call)
+        except errors.VolantError as wrong:
+            _log.exception("a report was refused", error=wrong.message, executions=len(sent))
+            unfit = [
+                dispatch_pb2.Refusal(execution=one.number, epoch=one.epoch, reason=wrong.message, unfit=True)
+                for one, _ in sent
+            ]
+            response = dispatch_pb2.ReportResponse(refused=unfit)
+        refusals = {refusal.execution: refusal for refusal in response.refused}
+        for one, forgotten in sent:
+            refusal = refusals.get(one.number)
+            if refusal is None:
+                self._acknowledged(one, forgotten)
+            else:
+                self._refused(one, refusal)
