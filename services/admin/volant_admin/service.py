@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp.web
 
+from volant_admin import running
 from volant_admin.attributes import operations as attribute_operations
 from volant_admin.attributes import rpc as attribute_rpc
 from volant_admin.description_entities import operations as description_operations
@@ -60,24 +61,27 @@ async def open_admin(
     workflows = workflow_operations.Workflows(database, blobs, projects, tasks, settings, clock)
     launch_plans = launch_plan_operations.LaunchPlans(database, projects, clock)
     await projects.seed()
-    admin_servicer = compose(
-        admin_pb2_grpc.AdminServiceServicer,
-        [
-            project_rpc.ProjectMethods(projects),
-            attribute_rpc.AttributeMethods(attributes),
-            task_rpc.TaskMethods(tasks),
-            workflow_rpc.WorkflowMethods(workflows),
-            launch_plan_rpc.LaunchPlanMethods(launch_plans),
-            named_entity_rpc.NamedEntityMethods(named_entity_operations.NamedEntities(database, clock)),
-            description_rpc.DescriptionEntityMethods(description_operations.DescriptionEntities(database)),
-        ],
-    )
-    yield Admin(
-        servicers=[
-            rpc.Registration(admin_servicer, admin_pb2.DESCRIPTOR.services_by_name["AdminService"]),
-        ],
-        routes=[],
-    )
+    async with running.open_running(database, blobs, projects, workflows, launch_plans, settings, clock) as runs:
+        admin_servicer = compose(
+            admin_pb2_grpc.AdminServiceServicer,
+            [
+                project_rpc.ProjectMethods(projects),
+                attribute_rpc.AttributeMethods(attributes),
+                task_rpc.TaskMethods(tasks),
+                workflow_rpc.WorkflowMethods(workflows),
+                launch_plan_rpc.LaunchPlanMethods(launch_plans),
+                named_entity_rpc.NamedEntityMethods(named_entity_operations.NamedEntities(database, clock)),
+                description_rpc.DescriptionEntityMethods(description_operations.DescriptionEntities(database)),
+                *runs.admin_methods,
+            ],
+        )
+        yield Admin(
+            servicers=[
+                rpc.Registration(admin_servicer, admin_pb2.DESCRIPTOR.services_by_name["AdminService"]),
+                *runs.servicers,
+            ],
+            routes=runs.routes,
+        )
 
 
 def compose(servicer: type, nouns: Iterable[object]) -> Any:

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 
+from volant_admin.dataproxy.settings import DataProxySettings
 from volant_admin.dispatch.settings import DispatchSettings
 from volant_admin.executions.settings import ExecutionSettings
 
@@ -50,3 +51,4 @@ class AdminSettings:
     """Where no TASK_RESOURCE attributes say otherwise."""
     executions: ExecutionSettings = dataclasses.field(default_factory=ExecutionSettings)
     dispatch: DispatchSettings = dataclasses.field(default_factory=DispatchSettings)
+    dataproxy: DataProxySettings = dataclasses.field(default_factory=DataProxySettings)

@@ -4,7 +4,7 @@ WITH held AS MATERIALIZED (
     SELECT e.id
     FROM admin.executions e
     JOIN unnest($2::bigint[], $3::bigint[]) AS r (id, epoch) ON e.id = r.id
-    WHERE e.lease_session = $1 AND e.lease_epoch = r.epoch
+    WHERE $1::text IS NULL OR (e.lease_session = $1 AND e.lease_epoch = r.epoch)
     ORDER BY e.id
     FOR NO KEY UPDATE OF e
 ), nodes AS (
@@ -184,13 +184,6 @@ FROM admin.executions e
 WHERE e.lease_session = $1 AND NOT e.ended
 ORDER BY e.id;
 
--- aborting
--- What sessions lease that a user wants ended.
-SELECT e.id, e.execution_project, e.execution_domain, e.execution_name, e.lease_session, e.abort_cause,
-    e.abort_principal
-FROM admin.executions e
-WHERE e.lease_session = ANY($1::text[]) AND NOT e.ended AND e.phase = 'ABORTING';
-
 -- abort_news
 -- An execution that a user wants ended, and who drives it.
 SELECT e.id, e.execution_project, e.execution_domain, e.execution_name, e.lease_session, e.abort_cause,
@@ -200,7 +193,7 @@ WHERE e.id = ANY($1::bigint[]) AND NOT e.ended AND e.lease_session IS NOT NULL;
 
 -- signal_news
 -- A signal with a value, and who drives its execution.
-SELECT e.execution_project, e.execution_domain, e.execution_name, e.lease_session, g.signal_id, g.value
+SELECT e.id AS execution_id, e.execution_project, e.execution_domain, e.execution_name, e.lease_session, g.signal_id, g.value
 FROM unnest($1::bigint[], $2::text[]) AS r (execution, signal_id)
 JOIN admin.signals g ON g.execution_id = r.execution AND g.signal_id = r.signal_id
 JOIN admin.executions e ON e.id = r.execution
@@ -208,12 +201,28 @@ WHERE NOT e.ended AND e.lease_session IS NOT NULL AND g.value IS NOT NULL;
 
 -- child_news
 -- Ended children, and who drives their parents.
-SELECT p.execution_project, p.execution_domain, p.execution_name, p.lease_session, c.parent_node_id,
+SELECT c.id AS child_id, p.execution_project, p.execution_domain, p.execution_name, p.lease_session, c.parent_node_id,
     c.execution_project AS child_project, c.execution_domain AS child_domain, c.execution_name AS child_name,
     c.phase, c.error, c.output_uri, c.outputs
 FROM admin.executions c
 JOIN admin.executions p ON p.id = c.parent_execution_id
 WHERE c.id = ANY($1::bigint[]) AND c.ended AND NOT p.ended AND p.lease_session IS NOT NULL;
+
+-- session_signals
+-- All signals with a value of what a session leases.
+SELECT e.execution_project, e.execution_domain, e.execution_name, e.lease_session, g.signal_id, g.value
+FROM admin.executions e
+JOIN admin.signals g ON g.execution_id = e.id
+WHERE e.lease_session = $1 AND NOT e.ended AND g.value IS NOT NULL;
+
+-- session_children
+-- All ended children of what a session leases.
+SELECT p.execution_project, p.execution_domain, p.execution_name, p.lease_session, c.parent_node_id,
+    c.execution_project AS child_project, c.execution_domain AS child_domain, c.execution_name AS child_name,
+    c.phase, c.error, c.output_uri, c.outputs
+FROM admin.executions p
+JOIN admin.executions c ON c.parent_execution_id = p.id
+WHERE p.lease_session = $1 AND NOT p.ended AND c.ended;
 
 -- tell_replicas
 -- Wake the other replicas, if engines are attached to any. Never inside a transaction: it takes a database-wide lock.

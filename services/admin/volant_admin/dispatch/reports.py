@@ -23,15 +23,15 @@ _LARGEST_INT64 = 2**63 - 1
 EXECUTION_PHASES = tuple(execution_pb2.WorkflowExecution.Phase.keys())
 NODE_PHASES = tuple(execution_pb2.NodeExecution.Phase.keys())
 TASK_PHASES = tuple(execution_pb2.TaskExecution.Phase.keys())
+# A retryable failure is a failure of its attempt: the next one has a row of its own.
+TASK_SHOWN = tuple("FAILED" if name == "RETRYABLE_FAILED" else name for name in TASK_PHASES)
 ERROR_KINDS = tuple(execution_pb2.ExecutionError.ErrorKind.keys())
 CACHE_STATUSES = tuple(catalog_pb2.CatalogCacheStatus.keys())
 _NODE_ENDED = tuple(number in phases.TERMINAL_NODE for number in range(len(NODE_PHASES)))
-_TASK_ENDED = tuple(number in phases.TERMINAL_TASK for number in range(len(TASK_PHASES)))
-_EXECUTION_ENDED = tuple(number in phases.TERMINAL_EXECUTION for number in range(len(EXECUTION_PHASES)))
-# An element that failed retryably is done too: its next attempt is a row of its own.
-_ELEMENT_ENDED = tuple(
-    number in phases.TERMINAL_TASK or name == "RETRYABLE_FAILED" for number, name in enumerate(TASK_PHASES)
+_TASK_ENDED = tuple(
+    number in phases.TERMINAL_TASK or TASK_SHOWN[number] == "FAILED" for number in range(len(TASK_PHASES))
 )
+_EXECUTION_ENDED = tuple(number in phases.TERMINAL_EXECUTION for number in range(len(EXECUTION_PHASES)))
 
 
 class UnfitError(ValueError):
@@ -76,7 +76,10 @@ def columns_of(request: dispatch_pb2.ReportRequest) -> tuple[Columns, list[dispa
                     del column[mark:]
             refused.append(
                 dispatch_pb2.Refusal(
-                    execution=part.execution, epoch=part.epoch, reason=f"execution {part.execution}: {error}", unfit=True
+                    execution=part.execution,
+                    epoch=part.epoch,
+                    reason=f"execution {part.execution}: {error}",
+                    unfit=True,
                 )
             )
     _keep_last(columns.leases, 1)
@@ -85,6 +88,11 @@ def columns_of(request: dispatch_pb2.ReportRequest) -> tuple[Columns, list[dispa
     _keep_last(columns.tasks, 3, joined=_TASK_ADDED)
     _keep_last(columns.elements, 4)
     return columns, refused
+
+
+def set_parent_task_attempt(columns: Columns, attempt: int) -> None:
+    """Say which task execution of its parent launched the node: only Flyte's events know that."""
+    columns.nodes[15][:] = [attempt] * len(columns.nodes[15])
 
 
 def _table(width: int) -> Table:
@@ -185,7 +193,9 @@ def _add_nodes(table: Table, execution: int, nodes: Any) -> None:
         if not 0 <= cache < len(CACHE_STATUSES):
             raise UnfitError(f"nodes[{index}].cache_status has no value {cache}")
         if "\x00" in input_uri or "\x00" in parent or len(parent) > LONGEST_NODE_ID:
-            raise UnfitError(f"nodes[{index}].input_uri and parent_node_id must not contain NUL characters, nor be long")
+            raise UnfitError(
+                f"nodes[{index}].input_uri and parent_node_id must not contain NUL characters, nor be long"
+            )
         updated = micros(node.updated_at, f"nodes[{index}].updated_at")
         created = micros(node.created_at, f"nodes[{index}].created_at") if node.HasField("created_at") else updated
         started = micros(node.started_at, f"nodes[{index}].started_at") if node.HasField("started_at") else None
@@ -247,7 +257,7 @@ def _add_tasks(table: Table, execution: int, tasks: Any) -> None:
             _text(id_.domain, f"{field}.task_id.domain"),
             _text(id_.name, f"{field}.task_id.name"),
             _text(id_.version, f"{field}.task_id.version"),
-            TASK_PHASES[phase],
+            TASK_SHOWN[phase],
             task.phase_version,
             _TASK_ENDED[phase],
             created,
@@ -284,13 +294,13 @@ def _add_elements(table: Table, execution: int, elements: Any) -> None:
         indexes.append(element.index)
         attempts.append(element.attempt)
         numbers.append(phase)
-        ended.append(_ELEMENT_ENDED[phase])
+        ended.append(_TASK_ENDED[phase])
         element.ClearField("node_id")
         records.append(element.SerializeToString())
 
 
 def _keep_last(table: Table, key: int, *, joined: int | None = None) -> None:
-    """Leave one row of each key, the last: an upsert can't touch a row twice. Column `joined` of all is put together."""
+    """Leave the last row of each key: an upsert can't touch a row twice. Column `joined` is put together of all."""
     if len(set(zip(*table[:key], strict=True))) == len(table[0]):
         return
     rows: dict[tuple[Any, ...], list[Any]] = {}

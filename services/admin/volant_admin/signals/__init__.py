@@ -1,0 +1,1 @@
+"""Signals: values that gates of an execution wait for."""
