@@ -24,14 +24,27 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     told = _parser().parse_args(arguments)
     try:
         code: int = told.run(told, environment)
-    except errors.VolantError as error:
-        return _refuse(told, error.message)
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        return _refuse(told, f"{error.strerror or error}{where}")
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        return _refuse(told, sentence)
     return code
+
+
+def _sentence(error: Exception) -> str | None:
+    """What is told of a failure, if it is one that people can do something about."""
+    if isinstance(error, errors.VolantError):
+        return error.message
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror or error}{where}"
+    if isinstance(error, ExceptionGroup):
+        sentences = [_sentence(inner) for inner in error.exceptions]
+        return sentences[0] if None not in sentences else None
+    return None
 
 
 def _refuse(told: argparse.Namespace, sentence: str) -> int:

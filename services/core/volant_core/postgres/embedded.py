@@ -25,7 +25,7 @@ from volant_core.postgres.binaries import OLDEST_MAJOR, Binaries, discover
 
 _STEP_S = 0.005
 _VERSION = re.compile(r"\b(\d+)(?:\.|devel|beta|rc)")
-_FULL = "No space left on device"
+_FULL = re.compile("No space left on device|could not extend file|wrote only|Check free disk space")
 USER = "volant"
 
 
@@ -163,7 +163,7 @@ class EmbeddedPostgres:
         """What its log complains of in its present run; empty if nothing."""
         with contextlib.suppress(OSError):
             text = self.log.read_text(errors="replace")
-            if any(mark in text for mark in ("FATAL:", "PANIC:", _FULL)):
+            if "FATAL:" in text or "PANIC:" in text or _FULL.search(text):
                 return _cause(text)
         return ""
 
@@ -235,7 +235,7 @@ class EmbeddedPostgres:
 
     async def _must(self, command: Sequence[str], given: bytes = b"") -> None:
         code, output = await _run(command, given)
-        if code != 0:
+        if code != 0 or "ERROR:" in output:  # a statement that fails is no failure of `postgres --single`
             raise errors.FailedPreconditionError(f"can't make the database in {self.data}: {_cause(output)}")
 
     def _make_socket_folder(self) -> None:
@@ -326,16 +326,22 @@ async def _choose_identity(folder: Path, binaries: Binaries) -> Literal["self", 
 
 
 async def _run(command: Sequence[str], given: bytes = b"") -> tuple[int, str]:
-    """Run a short command to its end; its exit code and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd="/",
-        env={**os.environ, "LC_ALL": "C"},
-    )
-    output, _ = await process.communicate(given)
+    """Run a short command to its end; its exit code and what it said. `given` (short) is what it reads."""
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, given)  # not by the loop: a command that ends without reading is no error
+        os.close(writing)
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=reading,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd="/",
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    finally:
+        os.close(reading)
+    output, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode(errors="replace")
 
@@ -343,9 +349,8 @@ async def _run(command: Sequence[str], given: bytes = b"") -> tuple[int, str]:
 def _cause(output: str) -> str:
     """The line of a log that says what is wrong."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    for line in lines:
-        if _FULL in line:
-            return "no space is left on the disk"
+    if _FULL.search(output):
+        return "no space is left on the disk"
     for mark in ("FATAL:", "PANIC:", "error:", "ERROR:"):
         for line in lines:
             if mark in line:

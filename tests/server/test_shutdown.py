@@ -1,0 +1,97 @@
+"""Shutdown is a sequence: what is refused, what still works, what closes before what."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import grpc
+import grpc.aio
+import pytest
+
+from volant_core import errors
+from volant_server import embedded, gate, sequence
+from volantidl.admin import version_pb2
+from volantidl.dispatch import dispatch_pb2
+
+
+async def test_the_sequence(running: embedded.Running) -> None:
+    platform = running.platform
+    await platform.close()
+    closed = platform.sequence.closed
+    order = ["engine", "attempts", "gRPC", "HTTP", "admin", "object store", "blob store", "database", "run folder"]
+    assert [name for name in closed if name in order] == [name for name in order if name in closed]
+    assert {"gRPC", "HTTP", "admin", "database"} <= set(closed)
+
+
+async def test_clients_are_refused_while_the_engine_still_reports(running: embedded.Running) -> None:
+    async with grpc.aio.insecure_channel(running.addresses.internal) as channel:
+        ask = channel.unary_unary(
+            "/flyteidl.service.AdminService/GetVersion",
+            request_serializer=version_pb2.GetVersionRequest.SerializeToString,
+        )
+        report = channel.unary_unary(
+            "/volantidl.dispatch.DispatchService/Report",
+            request_serializer=dispatch_pb2.ReportRequest.SerializeToString,
+            response_deserializer=dispatch_pb2.ReportResponse.FromString,
+        )
+        await running.platform.refuse()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ask(version_pb2.GetVersionRequest())
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert "shutting down" in (caught.value.details() or "")
+        await report(dispatch_pb2.ReportRequest(session="nobody"))
+
+
+async def test_postgresql_that_is_killed_comes_back(running: embedded.Running) -> None:
+    os.kill(running.postgres_pid, signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(errors.UnavailableError):
+                if await running.platform.database.fetch_value("SELECT count(*) FROM admin.projects"):
+                    return
+            await asyncio.sleep(0.05)  # nothing announces that the database is back
+
+
+def test_the_gate() -> None:
+    one = gate.Gate()
+    with one("/volantidl.service.AdminService/GetTask", None):  # type: ignore[arg-type]
+        pass
+    one.closed = True
+    with pytest.raises(errors.UnavailableError):
+        one("/volantidl.service.AdminService/GetTask", None)  # type: ignore[arg-type]
+    with one("/volantidl.dispatch.DispatchService/Report", None):  # type: ignore[arg-type]
+        pass
+
+
+class Parts:
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def part(self, name: str, closing: float = 0.0, error: Exception | None = None) -> AsyncIterator[str]:
+        self.log.append(f"open {name}")
+        yield name
+        if closing:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.log.append(f"cancelled {name}")
+        self.log.append(f"close {name}")
+        if error:
+            raise error
+
+
+async def test_a_part_that_hangs_or_fails_does_not_keep_the_others() -> None:
+    parts = Parts()
+    order = sequence.Sequence()
+    await order.open("a", parts.part("a"))
+    await order.open("fails", parts.part("fails", error=RuntimeError("no")))
+    await order.open("hangs", parts.part("hangs", closing=1), patience_s=0.01)
+    await order.open("b", parts.part("b"))
+    await order.close()
+    assert parts.log[4:] == ["close b", "cancelled hangs", "close fails", "close a"]
+    assert order.closed == ["b", "hangs", "fails", "a"]
+    await order.close()
+    assert order.closed == ["b", "hangs", "fails", "a"], "closing again changes nothing"
