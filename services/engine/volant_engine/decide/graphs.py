@@ -112,6 +112,7 @@ class Graph:
         self.by_id: dict[str, int] = {}
         self.start = _spec(-1, workflow_pb2.Node(id=START), library, Kind.START)
         self.end = _spec(-2, workflow_pb2.Node(id=END), library, Kind.END)
+        self.end.bindings = self.outputs
         for node in template.nodes:
             if node.id not in {START, END}:
                 self._add(node, -1)
