@@ -11,31 +11,130 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from volant.authoring.caching import Cache as Cache
     from volant.authoring.caching import CacheFunctionBody as CacheFunctionBody
+    from volant.authoring.caching import CachePolicy as CachePolicy
     from volant.authoring.caching import VersionParameters as VersionParameters
+    from volant.authoring.conditional import conditional as conditional
+    from volant.authoring.dynamic import dynamic as dynamic
+    from volant.authoring.gate import approve as approve
+    from volant.authoring.gate import sleep as sleep
+    from volant.authoring.gate import wait_for_input as wait_for_input
+    from volant.authoring.launch_plan import ConcurrencyLimitBehavior as ConcurrencyLimitBehavior
+    from volant.authoring.launch_plan import ConcurrencyPolicy as ConcurrencyPolicy
+    from volant.authoring.launch_plan import LaunchPlan as LaunchPlan
+    from volant.authoring.mapping import map_task as map_task
+    from volant.authoring.notification import Email as Email
+    from volant.authoring.notification import PagerDuty as PagerDuty
+    from volant.authoring.notification import Slack as Slack
+    from volant.authoring.notification import WorkflowExecutionPhase as WorkflowExecutionPhase
+    from volant.authoring.reference import get_reference_entity as get_reference_entity
+    from volant.authoring.reference import reference_launch_plan as reference_launch_plan
+    from volant.authoring.reference import reference_task as reference_task
+    from volant.authoring.reference import reference_workflow as reference_workflow
     from volant.authoring.resources import Resources as Resources
+    from volant.authoring.schedule import CronSchedule as CronSchedule
+    from volant.authoring.schedule import FixedRate as FixedRate
     from volant.authoring.task import task as task
+    from volant.authoring.workflow import WorkflowFailurePolicy as WorkflowFailurePolicy
+    from volant.authoring.workflow import workflow as workflow
+    from volant.checkpoint import Checkpoint as Checkpoint
+    from volant.client.remote import Remote as Remote
     from volant.context import current_context as current_context
     from volant.deck import Deck as Deck
+    from volant.errors import DefinitionError as DefinitionError
+    from volant.errors import IgnoreOutputs as IgnoreOutputs
     from volant.errors import RecoverableError as RecoverableError
+    from volant.errors import TypeMismatchError as TypeMismatchError
+    from volant.errors import VolantError as VolantError
     from volant.secrets import Secret as Secret
-    from volant.types.annotations import HashMethod as HashMethod
+    from volant.types.annotated import HashMethod as HashMethod
+    from volant.types.annotated import TypeAnnotation as TypeAnnotation
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Cache": "volant.authoring.caching",
     "CacheFunctionBody": "volant.authoring.caching",
+    "CachePolicy": "volant.authoring.caching",
+    "Checkpoint": "volant.checkpoint",
+    "ConcurrencyLimitBehavior": "volant.authoring.launch_plan",
+    "ConcurrencyPolicy": "volant.authoring.launch_plan",
+    "CronSchedule": "volant.authoring.schedule",
     "Deck": "volant.deck",
-    "HashMethod": "volant.types.annotations",
+    "DefinitionError": "volant.errors",
+    "Email": "volant.authoring.notification",
+    "FixedRate": "volant.authoring.schedule",
+    "HashMethod": "volant.types.annotated",
+    "IgnoreOutputs": "volant.errors",
+    "LaunchPlan": "volant.authoring.launch_plan",
+    "PagerDuty": "volant.authoring.notification",
     "RecoverableError": "volant.errors",
+    "Remote": "volant.client.remote",
     "Resources": "volant.authoring.resources",
     "Secret": "volant.secrets",
+    "Slack": "volant.authoring.notification",
+    "TypeAnnotation": "volant.types.annotated",
+    "TypeMismatchError": "volant.errors",
     "VersionParameters": "volant.authoring.caching",
+    "VolantError": "volant.errors",
+    "WorkflowExecutionPhase": "volant.authoring.notification",
+    "WorkflowFailurePolicy": "volant.authoring.workflow",
+    "approve": "volant.authoring.gate",
+    "conditional": "volant.authoring.conditional",
     "current_context": "volant.context",
+    "dynamic": "volant.authoring.dynamic",
+    "get_reference_entity": "volant.authoring.reference",
+    "map_task": "volant.authoring.mapping",
+    "reference_launch_plan": "volant.authoring.reference",
+    "reference_task": "volant.authoring.reference",
+    "reference_workflow": "volant.authoring.reference",
+    "sleep": "volant.authoring.gate",
     "task": "volant.authoring.task",
+    "wait_for_input": "volant.authoring.gate",
+    "workflow": "volant.authoring.workflow",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - names of a table
+__all__ = [
+    "Cache",
+    "CacheFunctionBody",
+    "CachePolicy",
+    "Checkpoint",
+    "ConcurrencyLimitBehavior",
+    "ConcurrencyPolicy",
+    "CronSchedule",
+    "Deck",
+    "DefinitionError",
+    "Email",
+    "FixedRate",
+    "HashMethod",
+    "IgnoreOutputs",
+    "LaunchPlan",
+    "PagerDuty",
+    "RecoverableError",
+    "Remote",
+    "Resources",
+    "Secret",
+    "Slack",
+    "TypeAnnotation",
+    "TypeMismatchError",
+    "VersionParameters",
+    "VolantError",
+    "WorkflowExecutionPhase",
+    "WorkflowFailurePolicy",
+    "approve",
+    "conditional",
+    "current_context",
+    "dynamic",
+    "get_reference_entity",
+    "map_task",
+    "reference_launch_plan",
+    "reference_task",
+    "reference_workflow",
+    "sleep",
+    "task",
+    "wait_for_input",
+    "workflow",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from volant import errors
 from volant.authoring import promise as promises
-from volant.types import annotations, compatibility, engine, plain, transformer
+from volant.types import annotated, compatibility, engine, plain, transformer
 from volantidl.core import literals_pb2, types_pb2
 
 
@@ -58,7 +58,7 @@ def _check(value: promises.Promise, python_type: Any, literal_type: types_pb2.Li
     given = value._literal_type  # noqa: SLF001 - a promise's own names must not hide those of the value
     if given is None or compatibility.assignable(given, literal_type):
         return
-    if annotations.bare(python_type) is Any or annotations.bare(value._python_type) is Any:  # noqa: SLF001
+    if annotated.bare(python_type) is Any or annotated.bare(value._python_type) is Any:  # noqa: SLF001
         # Without annotations the platform cannot check the edge; the value itself can be, when it is there.
         raise promises.NeedsValueError("passing a value between an annotated and an unannotated place", repr(value))
     raise errors.TypeMismatchError(
@@ -67,10 +67,10 @@ def _check(value: promises.Promise, python_type: Any, literal_type: types_pb2.Li
 
 
 def _bind_inside(value: Any, python_type: Any, literal_type: types_pb2.LiteralType, subject: str) -> Binding:
-    base = annotations.bare(python_type)
+    base = annotated.bare(python_type)
     if plain.is_union(base):
         for variant in typing.get_args(base):
-            if isinstance(value, typing.get_origin(annotations.bare(variant)) or annotations.bare(variant)):
+            if isinstance(value, typing.get_origin(annotated.bare(variant)) or annotated.bare(variant)):
                 return _bind_inside(value, variant, engine.literal_type(variant), subject)
     args = typing.get_args(base)
     if isinstance(value, list) and literal_type.WhichOneof("type") == "collection_type":

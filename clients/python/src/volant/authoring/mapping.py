@@ -10,7 +10,7 @@ from typing import Any
 
 from volant import errors
 from volant.authoring import entity, interface, launch_plan, task
-from volant.types import annotations
+from volant.types import annotated
 
 
 class MapTask(entity.Entity):
@@ -46,7 +46,7 @@ class MapTask(entity.Entity):
             for name, kind in inner.inputs.items()
         }
         outputs = {
-            name: list[kind | None] if optional else list[kind]  # type: ignore[valid-type, operator]
+            name: list[kind | None] if optional else list[kind]  # type: ignore[valid-type]
             for name, kind in inner.outputs.items()
         }
         return interface.Interface(inputs=inputs, outputs=outputs, defaults=self.bound, docs=inner.docs)
@@ -119,5 +119,5 @@ def map_task(  # noqa: PLR0913
 
 def item_type(python_type: Any) -> Any:
     """The type of a list's items."""
-    args = typing.get_args(annotations.bare(python_type))
+    args = typing.get_args(annotated.bare(python_type))
     return args[0] if args else Any

@@ -37,5 +37,5 @@ def root_of_file(file: pathlib.Path) -> pathlib.Path:
 
 def name_of(function: Callable[..., Any]) -> str:
     """`module.function`; functions inside functions keep the whole path."""
-    qualified = getattr(function, "__qualname__", None) or getattr(function, "__name__", type(function).__name__)
+    qualified = str(getattr(function, "__qualname__", None) or getattr(function, "__name__", type(function).__name__))
     return f"{module_of(getattr(function, '__module__', '__main__'))}.{qualified.replace('.<locals>', '')}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from volant import errors
 from volant.authoring import entity
-from volant.types import annotations, engine, plain, transformer
+from volant.types import annotated, engine, plain, transformer
 from volantidl.core import types_pb2
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Promise:
     def __getitem__(self, key: str | int) -> Promise:
         if isinstance(key, bool) or not isinstance(key, (str, int)) or (isinstance(key, int) and key < 0):
             raise NeedsValueError(f"[{key!r}]", repr(self))
-        base = annotations.bare(self._python_type)
+        base = annotated.bare(self._python_type)
         kind, args = typing.get_origin(base) or base, typing.get_args(base)
         if kind is list:
             return self._part(key, args[0] if args else Any)
@@ -92,7 +92,7 @@ class Promise:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        base = annotations.bare(self._python_type)
+        base = annotated.bare(self._python_type)
         fields = _fields(base)
         if fields is not None and name in fields:
             return self._part(name, fields[name])

@@ -8,6 +8,7 @@ from typing import Any
 
 from volant import errors
 from volant.authoring import entity, interface
+from volantidl.core import identifier_pb2
 
 
 class ResourceKind(enum.Enum):
@@ -16,6 +17,11 @@ class ResourceKind(enum.Enum):
     TASK = 1
     WORKFLOW = 2
     LAUNCH_PLAN = 3
+
+    @property
+    def message(self) -> identifier_pb2.ResourceType.ValueType:
+        """The contract's value."""
+        return identifier_pb2.ResourceType.Value(self.name)
 
 
 class Reference(entity.Entity):

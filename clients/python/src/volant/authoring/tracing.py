@@ -9,7 +9,7 @@ from typing import Any
 from volant import errors
 from volant.authoring import binding as bindings
 from volant.authoring import calls, entity, interface
-from volant.authoring import node as nodes
+from volant.authoring import node as graphs
 from volant.authoring import promise as promises
 
 
@@ -18,10 +18,10 @@ class Tracer:
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
-        self._scopes: list[list[nodes.Node]] = [[]]
+        self._scopes: list[list[graphs.Node]] = [[]]
 
     @property
-    def nodes(self) -> list[nodes.Node]:
+    def nodes(self) -> list[graphs.Node]:
         """The nodes of the innermost scope."""
         return self._scopes[-1]
 
@@ -34,12 +34,12 @@ class Tracer:
         """Collect what follows apart."""
         self._scopes.append([])
 
-    def close_scope(self) -> list[nodes.Node]:
+    def close_scope(self) -> list[graphs.Node]:
         """The nodes of the innermost scope, which ends."""
         return self._scopes.pop()
 
     @contextlib.contextmanager
-    def scope(self) -> Iterator[list[nodes.Node]]:
+    def scope(self) -> Iterator[list[graphs.Node]]:
         """Collect the calls of a `with` block apart."""
         self.open_scope()
         try:
@@ -51,7 +51,7 @@ class Tracer:
         """Add a node; gives its promises."""
         return promises.make_outputs(self.add(called, inputs))
 
-    def add(self, called: entity.Entity, inputs: Mapping[str, Any], line: str = "") -> nodes.Node:
+    def add(self, called: entity.Entity, inputs: Mapping[str, Any], line: str = "") -> graphs.Node:
         """Bind the inputs, completed with defaults, and add a node."""
         line = line or entity.caller_line()
         bound = {}
@@ -65,19 +65,19 @@ class Tracer:
                 continue
             subject = f"{line}: {called.name}, input {name!r}"
             bound[name] = bindings.bind(value, python_type, variables[name].type, subject)
-        return self.append(nodes.Node(self.next_id(), called, bound, line))
+        return self.append(graphs.Node(self.next_id(), called, bound, line))
 
     def next_id(self) -> str:
         """The id of the next node of this scope."""
         return f"{self._prefix}n{len(self.nodes)}"
 
-    def append(self, made: nodes.Node) -> nodes.Node:
+    def append(self, made: graphs.Node) -> graphs.Node:
         """Add a node that was made elsewhere."""
         self.nodes.append(made)
         return made
 
 
-def trace(body: Callable[..., Any], signature: interface.Interface, inputs: Mapping[str, Any], prefix: str = "") -> nodes.Graph:
+def trace(body: Callable[..., Any], signature: interface.Interface, inputs: Mapping[str, Any], prefix: str = "") -> graphs.Graph:
     """Run a body and keep its calls.
 
     Args:
@@ -89,7 +89,7 @@ def trace(body: Callable[..., Any], signature: interface.Interface, inputs: Mapp
     tracer = Tracer(prefix)
     with calls.made_by(tracer):
         returned = body(**inputs)
-        graph = nodes.Graph(nodes=tracer.nodes, outputs=bind_outputs(returned, signature, interface.where(body)))
+        graph = graphs.Graph(nodes=tracer.nodes, outputs=bind_outputs(returned, signature, interface.where(body)))
     if tracer.depth != 1:
         raise errors.DefinitionError(f"{interface.where(body)}: a conditional has no else_(): end it with .else_().then(…) or .fail(…)")
     check_ids(graph.nodes)
@@ -116,9 +116,9 @@ def bind_outputs(returned: Any, signature: interface.Interface, line: str) -> di
     }
 
 
-def check_ids(made: list[nodes.Node]) -> None:
+def check_ids(made: list[graphs.Node]) -> None:
     """Refuse two nodes of one id."""
-    seen: dict[str, nodes.Node] = {}
+    seen: dict[str, graphs.Node] = {}
     for node in made:
         other = seen.setdefault(node.id, node)
         if other is not node:

@@ -114,6 +114,9 @@ class PythonWorkflow(Workflow, Generic[P, R]):
     @property
     def graph(self) -> node.Graph:
         """The nodes and outputs; empty for an eager workflow."""
+        return self._ensure_traced()
+
+    def _ensure_traced(self) -> node.Graph:
         if self._graph is None:
             with self._lock:
                 if self._graph is None:
@@ -124,12 +127,14 @@ class PythonWorkflow(Workflow, Generic[P, R]):
     @property
     def failure_node(self) -> node.Node | None:
         """The node that runs when the workflow fails."""
-        return self._failure_node if self.graph is not None else None
+        self._ensure_traced()
+        return self._failure_node
 
     @property
     def is_eager(self) -> bool:
         """Whether the body is run, and not a graph."""
-        return bool(self.eager_reason) if self.graph is not None else False
+        self._ensure_traced()
+        return bool(self.eager_reason)
 
     @property
     def source(self) -> str:

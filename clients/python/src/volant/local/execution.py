@@ -225,7 +225,7 @@ class _GraphRun:
             return left or self._holds(condition.right)
         assert isinstance(condition, promises.Comparison)
         left_value, right_value = self._operand(condition.left), self._operand(condition.right)
-        return _COMPARE[condition.operator](left_value, right_value)
+        return bool(_COMPARE[condition.operator](left_value, right_value))
 
     def _operand(self, side: Any) -> Any:
         if not isinstance(side, promises.Promise):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from volant import errors
 
@@ -42,7 +43,7 @@ class Arguments:
 
 def parse(arguments: Sequence[str]) -> Arguments:
     """Read the arguments of `volant-execute` (those after the program's name)."""
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {}
     test = False
     position = 0
     while position < len(arguments):

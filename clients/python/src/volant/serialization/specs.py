@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 
 from volant import errors
-from volant.authoring import caching, conditional, entity, gate, launch_plan, mapping, node, reference, task, workflow
+from volant.authoring import caching, conditional, entity, gate, launch_plan, mapping, reference, task, workflow
+from volant.authoring import node as graphs
 from volant.serialization import bindings, tasks
 from volant.types import engine
 from volantidl.admin import launch_plan_pb2, task_pb2, workflow_pb2 as admin_workflow_pb2
@@ -76,7 +77,9 @@ class Translator:
         )
         template.interface.inputs.SetInParent()
         template.interface.outputs.SetInParent()
-        template.metadata.on_failure = workflow_pb2.WorkflowMetadata.OnFailurePolicy.Name(one.settings.failure_policy.value)  # type: ignore[assignment, arg-type]
+        template.metadata.on_failure = workflow_pb2.WorkflowMetadata.OnFailurePolicy.Value(
+            one.settings.failure_policy.name
+        )
         template.metadata.SetInParent()
         template.metadata_defaults.interruptible = one.settings.interruptible
         template.metadata_defaults.SetInParent()
@@ -108,7 +111,7 @@ class Translator:
                 self.specs.activate.add(one.name)
         return self.specs.launch_plans[one.name]
 
-    def node(self, made: node.Node, below: dict[str, workflow_pb2.WorkflowTemplate]) -> workflow_pb2.Node:
+    def node(self, made: graphs.Node, below: dict[str, workflow_pb2.WorkflowTemplate]) -> workflow_pb2.Node:
         """A node; the templates of sub-workflows go to `below`."""
         called = made.entity
         result = workflow_pb2.Node(
@@ -143,7 +146,7 @@ class Translator:
 
     def _reference(self, result: workflow_pb2.Node, called: reference.Reference) -> None:
         target = identifier_pb2.Identifier(
-            resource_type=identifier_pb2.ResourceType.Name(called.kind.value),  # type: ignore[arg-type]
+            resource_type=called.kind.message,
             project=called.project,
             domain=called.domain,
             name=called.name,
@@ -156,7 +159,7 @@ class Translator:
         else:
             raise errors.DefinitionError(f"{called.name}: a reference to a workflow cannot be a node; use reference_launch_plan")
 
-    def _map(self, result: workflow_pb2.Node, made: node.Node, called: mapping.MapTask) -> None:
+    def _map(self, result: workflow_pb2.Node, made: graphs.Node, called: mapping.MapTask) -> None:
         array = result.array_node
         inner = array.node
         inner.id = called.name
@@ -215,7 +218,7 @@ def _gate(result: workflow_pb2.Node, called: gate.Gate) -> None:
         result.gate_node.approve.signal_id = called.name
 
 
-def node_metadata(made: node.Node) -> workflow_pb2.NodeMetadata:
+def node_metadata(made: graphs.Node) -> workflow_pb2.NodeMetadata:
     """A node's metadata: what its task says, changed by its overrides."""
     called = made.entity
     if isinstance(called, mapping.MapTask):
@@ -256,7 +259,7 @@ def node_metadata(made: node.Node) -> workflow_pb2.NodeMetadata:
     return result
 
 
-def task_overrides(made: node.Node, settings: Settings) -> workflow_pb2.TaskNodeOverrides:
+def task_overrides(made: graphs.Node, settings: Settings) -> workflow_pb2.TaskNodeOverrides:
     """What a node changes of its task's container."""
     changed = made.overrides
     result = workflow_pb2.TaskNodeOverrides()

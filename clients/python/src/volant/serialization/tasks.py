@@ -191,7 +191,7 @@ def extras(template: tasks_pb2.TaskTemplate, given: task.TaskSettings) -> None:
             group=secret.group or "",
             group_version=secret.group_version or "",
             key=secret.key or "",
-            mount_requirement=security_pb2.Secret.MountType.Name(secret.mount_requirement.value),  # type: ignore[arg-type]
+            mount_requirement=security_pb2.Secret.MountType.Value(secret.mount_requirement.name),
             env_var=secret.env_var or "",
         )
         template.security_context.secrets.append(made)

@@ -5,6 +5,8 @@ A task's environment is set after the interpreter was warmed up, so nothing here
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import os
 import pathlib
 from collections.abc import Iterator
@@ -31,11 +33,27 @@ def is_remote(uri: str) -> bool:
     return scheme_of(uri) not in {"", "file"}
 
 
+_instead: contextvars.ContextVar[port.Store | None] = contextvars.ContextVar("volant_store", default=None)
+
+
+@contextlib.contextmanager
+def through(store: port.Store) -> Iterator[None]:
+    """Reach remote objects through this store for the time of a `with` block (clients have no credentials)."""
+    token = _instead.set(store)
+    try:
+        yield
+    finally:
+        _instead.reset(token)
+
+
 def store_for(uri: str) -> port.Store:
     """The store that holds an object."""
     scheme = scheme_of(uri)
     if scheme in {"", "file"}:
         return _LOCAL
+    instead = _instead.get()
+    if instead is not None and scheme not in {"http", "https"}:
+        return instead
     if scheme == "s3":
         root, bucket = os.environ.get(STORE_ROOT), os.environ.get(STORE_BUCKET)
         if root and bucket and uri.startswith(f"s3://{bucket}/"):

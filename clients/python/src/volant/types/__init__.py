@@ -6,7 +6,7 @@ knows of tasks, workflows or the platform.
 
 from volant.types import simple  # noqa: I001 - modules register themselves, in this order
 from volant.types import containers, pickled, structs
-from volant.types.annotations import HashMethod, TypeAnnotation
+from volant.types.annotated import HashMethod, TypeAnnotation
 from volant.types.engine import register
 from volant.types.transformer import Transformer
 

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf import json_format, struct_pb2
 
 from volant import errors
-from volant.types import annotations, engine, plain, transformer
+from volant.types import annotated, engine, plain, transformer
 from volantidl.core import literals_pb2, types_pb2
 
 MSGPACK_ANNOTATION = {"cache-key-metadata": {"serialization-format": "msgpack"}}
@@ -46,7 +46,7 @@ class ListTransformer(transformer.Transformer):
 
     def item_type(self, python_type: Any) -> Any:
         """The type of the items; Any for a bare `list`."""
-        args = typing.get_args(annotations.bare(python_type))
+        args = typing.get_args(annotated.bare(python_type))
         return args[0] if args else Any
 
     def literal_type(self, python_type: Any) -> types_pb2.LiteralType:
@@ -65,7 +65,7 @@ class ListTransformer(transformer.Transformer):
         if not isinstance(value, list):
             raise transformer.mismatch(python_type, value)
         item = self.item_type(python_type)
-        convert = engine.lookup(item).to_literal if not annotations.extras(item) else engine.to_literal
+        convert = engine.lookup(item).to_literal if not annotated.extras(item) else engine.to_literal
         literals = [convert(one, item, expected.collection_type) for one in value]
         return literals_pb2.Literal(collection=literals_pb2.LiteralCollection(literals=literals))
 
@@ -115,7 +115,7 @@ class DictTransformer(transformer.Transformer):
 
     def value_type(self, python_type: Any) -> Any:
         """The type of the values where the keys are text, else None."""
-        args = typing.get_args(annotations.bare(python_type))
+        args = typing.get_args(annotated.bare(python_type))
         return args[1] if len(args) == 2 and args[0] is str else None
 
     def literal_type(self, python_type: Any) -> types_pb2.LiteralType:
@@ -143,7 +143,7 @@ class DictTransformer(transformer.Transformer):
             raise transformer.mismatch(python_type, value)
         item = self.value_type(python_type)
         if item is None:
-            if typing.get_args(annotations.bare(python_type)):
+            if typing.get_args(annotated.bare(python_type)):
                 return write_plain(plain.to_plain(value, python_type))
             return write_plain(plain.of_any(dict(value)))
         literals = {}
@@ -159,7 +159,7 @@ class DictTransformer(transformer.Transformer):
         kind = literal.WhichOneof("value")
         if kind == "map":
             if item is None:
-                args = typing.get_args(annotations.bare(python_type))
+                args = typing.get_args(annotated.bare(python_type))
                 item = args[1] if args else None
             return {
                 key: engine.to_python(one, item if item is not None else kind_of(one))
@@ -176,7 +176,7 @@ class DictTransformer(transformer.Transformer):
             return engine.to_python(blob, Any)
         if not isinstance(data, dict):
             raise transformer.mismatch(python_type, data)
-        return plain.from_plain(data, python_type) if typing.get_args(annotations.bare(python_type)) else data
+        return plain.from_plain(data, python_type) if typing.get_args(annotated.bare(python_type)) else data
 
     def guess(self, literal_type: types_pb2.LiteralType) -> Any:
         """A dictionary."""
@@ -207,7 +207,7 @@ class UnionTransformer(transformer.Transformer):
 
     def literal_type(self, python_type: Any) -> types_pb2.LiteralType:
         """The variants, each tagged with the name of its transformer."""
-        variants = [self._variant(one) for one in typing.get_args(annotations.bare(python_type))]
+        variants = [self._variant(one) for one in typing.get_args(annotated.bare(python_type))]
         return types_pb2.LiteralType(union_type=types_pb2.UnionType(variants=variants))
 
     def _variant(self, python_type: Any) -> types_pb2.LiteralType:
@@ -219,8 +219,8 @@ class UnionTransformer(transformer.Transformer):
 
     def _ordered(self, value: Any, python_type: Any) -> list[Any]:
         """The variants, those first whose outermost type the value already has."""
-        args = typing.get_args(annotations.bare(python_type))
-        exact = [one for one in args if type(value) is (typing.get_origin(annotations.bare(one)) or annotations.bare(one))]
+        args = typing.get_args(annotated.bare(python_type))
+        exact = [one for one in args if type(value) is (typing.get_origin(annotated.bare(one)) or annotated.bare(one))]
         fitting = [one for one in args if one not in exact and plain.fits(value, one)]
         return [*exact, *fitting, *(one for one in args if one not in exact and one not in fitting)]
 
@@ -247,7 +247,7 @@ class UnionTransformer(transformer.Transformer):
 
     def to_python(self, literal: literals_pb2.Literal, python_type: Any) -> Any:
         """Whatever variant is stored."""
-        variants = typing.get_args(annotations.bare(python_type))
+        variants = typing.get_args(annotated.bare(python_type))
         if literal.scalar.WhichOneof("value") in {"binary", "generic"}:
             return plain.from_plain(plain.payload(literal), python_type)
         if literal.scalar.WhichOneof("value") == "union":

@@ -14,7 +14,7 @@ from typing import Any
 
 from volant import errors
 from volant.storage import router
-from volant.types import annotations, transformer
+from volant.types import annotated, transformer
 from volantidl.core import literals_pb2, types_pb2
 
 _registry: dict[Any, transformer.Transformer] = {}
@@ -123,7 +123,7 @@ def literal_type(python_type: Any) -> types_pb2.LiteralType:
 
 def _literal_type(python_type: Any) -> types_pb2.LiteralType:
     result = lookup(python_type).literal_type(python_type)
-    extra = annotations.type_annotation(python_type)
+    extra = annotated.type_annotation(python_type)
     if extra is not None:
         merged = types_pb2.LiteralType()
         merged.CopyFrom(result)
@@ -144,7 +144,7 @@ def to_literal(
     """
     served_by = lookup(python_type)
     result = served_by.to_literal(value, python_type, expected if expected is not None else literal_type(python_type))
-    hashed = annotations.user_hash(value, python_type)
+    hashed = annotated.user_hash(value, python_type)
     if hashed is not None:
         result.hash = hashed
     return result

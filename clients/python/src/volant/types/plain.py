@@ -24,7 +24,7 @@ import msgpack
 from google.protobuf import json_format
 
 from volant import errors
-from volant.types import annotations, transformer
+from volant.types import annotated, transformer
 from volantidl.core import literals_pb2
 
 TAG = "msgpack"
@@ -129,7 +129,7 @@ def _is_named_tuple(python_type: Any) -> bool:
 
 
 def _encoder(python_type: Any) -> Convert:  # noqa: PLR0911 - one return for each family of types
-    python_type = annotations.bare(python_type)
+    python_type = annotated.bare(python_type)
     origin = typing.get_origin(python_type)
     args = typing.get_args(python_type)
     if is_union(python_type):
@@ -175,7 +175,7 @@ def _union_encoder(args: tuple[Any, ...]) -> Convert:
 
 def fits(value: Any, python_type: Any) -> bool:
     """Whether a value is, as far as its outermost type shows, of a type."""
-    python_type = annotations.bare(python_type)
+    python_type = annotated.bare(python_type)
     if python_type is Any:
         return True
     if typing.get_origin(python_type) is typing.Literal:
@@ -255,7 +255,7 @@ def of_any(value: Any) -> Any:
 
 
 def _decoder(python_type: Any) -> Convert:  # noqa: C901, PLR0911, PLR0912 - one return for each family of types
-    python_type = annotations.bare(python_type)
+    python_type = annotated.bare(python_type)
     origin = typing.get_origin(python_type)
     args = typing.get_args(python_type)
     if is_union(python_type):

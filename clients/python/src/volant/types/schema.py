@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from volant.types import annotations, plain
+from volant.types import annotated, plain
 
 Schema = dict[str, Any]
 _custom: dict[type, Callable[[], Schema]] = {}
@@ -54,7 +54,7 @@ def of(python_type: Any) -> Schema:
 
 
 def _schema(python_type: Any, inside: tuple[Any, ...]) -> Schema:  # noqa: PLR0911, C901 - one return for each family
-    python_type = annotations.bare(python_type)
+    python_type = annotated.bare(python_type)
     origin = typing.get_origin(python_type)
     args = typing.get_args(python_type)
     if plain.is_union(python_type):

@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from volant import errors
-from volant.types import annotations, engine, plain, transformer
+from volant.types import annotated, engine, plain, transformer
 from volantidl.core import literals_pb2, types_pb2
 
 _INT64 = 2**63
@@ -113,7 +113,7 @@ def _float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return -math.inf if str(value).startswith("-") else math.inf
 
 
 def _bool(value: Any) -> bool:
@@ -206,12 +206,12 @@ class EnumTransformer(transformer.Transformer):
 
     def literal_type(self, python_type: Any) -> types_pb2.LiteralType:
         """The values in their order of definition."""
-        values = [member.value for member in annotations.bare(python_type)]
+        values = [member.value for member in annotated.bare(python_type)]
         return types_pb2.LiteralType(enum_type=types_pb2.EnumType(values=values))
 
     def accept(self, value: Any, python_type: Any) -> Any:
         """The member, also for its value."""
-        kind = annotations.bare(python_type)
+        kind = annotated.bare(python_type)
         if isinstance(value, kind):
             return value
         try:
@@ -246,7 +246,7 @@ class LiteralTransformer(transformer.Transformer):
     name = "LiteralTypeTransformer"
 
     def _base(self, python_type: Any) -> Any:
-        kinds = {type(choice) for choice in typing.get_args(annotations.bare(python_type))}
+        kinds = {type(choice) for choice in typing.get_args(annotated.bare(python_type))}
         if len(kinds) != 1:
             raise errors.TypeMismatchError(f"the values of {transformer.describe(python_type)} must be of one type")
         return kinds.pop()
@@ -255,12 +255,12 @@ class LiteralTransformer(transformer.Transformer):
         """The simple type of the choices, which stand in the annotation."""
         result = types_pb2.LiteralType()
         result.CopyFrom(engine.literal_type(self._base(python_type)))
-        result.annotation.annotations.update({"literal_values": list(typing.get_args(annotations.bare(python_type)))})
+        result.annotation.annotations.update({"literal_values": list(typing.get_args(annotated.bare(python_type)))})
         return result
 
     def accept(self, value: Any, python_type: Any) -> Any:
         """One of the choices."""
-        choices = typing.get_args(annotations.bare(python_type))
+        choices = typing.get_args(annotated.bare(python_type))
         if not any(value == choice and type(value) is type(choice) for choice in choices):
             raise transformer.mismatch(python_type, value)
         return value

@@ -7,7 +7,7 @@ import typing
 from typing import Any
 
 from volant import errors
-from volant.types import annotations, containers, engine, plain, schema, transformer
+from volant.types import annotated, containers, engine, plain, schema, transformer
 from volantidl.core import literals_pb2, types_pb2
 
 
@@ -21,7 +21,7 @@ class DataclassTransformer(transformer.Transformer):
 
     def literal_type(self, python_type: Any) -> types_pb2.LiteralType:
         """STRUCT with a schema, and the type of each field for attribute access."""
-        python_type = annotations.bare(python_type)
+        python_type = annotated.bare(python_type)
         result = containers.struct_type(schema.of(python_type))
         if python_type in self._building:  # a class that contains itself
             return result
@@ -36,7 +36,7 @@ class DataclassTransformer(transformer.Transformer):
 
     def accept(self, value: Any, python_type: Any) -> Any:
         """An instance, or a dictionary of its fields."""
-        python_type = annotations.bare(python_type)
+        python_type = annotated.bare(python_type)
         kind = typing.get_origin(python_type) or python_type
         if isinstance(value, kind):
             return value
@@ -46,7 +46,7 @@ class DataclassTransformer(transformer.Transformer):
 
     def to_literal(self, value: Any, python_type: Any, expected: types_pb2.LiteralType) -> literals_pb2.Literal:  # noqa: ARG002
         """Plain data."""
-        python_type = annotations.bare(python_type)
+        python_type = annotated.bare(python_type)
         return containers.write_plain(plain.to_plain(self.accept(value, python_type), python_type))
 
     def to_python(self, literal: literals_pb2.Literal, python_type: Any) -> Any:
@@ -58,7 +58,7 @@ class DataclassTransformer(transformer.Transformer):
             raise errors.TypeMismatchError(
                 f"expected the fields of {transformer.describe(python_type)}, found {transformer.excerpt(data)}"
             )
-        return plain.from_plain(data, annotations.bare(python_type))
+        return plain.from_plain(data, annotated.bare(python_type))
 
 
 engine.register_fallback("dataclass", DataclassTransformer())
