@@ -12,7 +12,6 @@ Shutdown is the reverse of the opening, behind one step of its own:
 """
 
 import contextlib
-import dataclasses
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -27,20 +26,6 @@ from volant_server import gate, listening, one_port, parts, sequence, web
 from volant_server.settings import ServerSettings
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where a platform answers."""
-
-    grpc: tuple[str, ...]
-    """host:port."""
-    http: tuple[str, ...]
-    """host:port."""
-    s3: tuple[str, ...]
-    """host:port; empty without an object store of its own."""
-    internal: str
-    """gRPC's private unix socket."""
 
 
 class Platform:
@@ -66,9 +51,9 @@ class Platform:
         self._s3: tuple[sockets.Address, ...] = ()
 
     @property
-    def addresses(self) -> Addresses:
+    def addresses(self) -> parts.Addresses:
         """Where it answers."""
-        return Addresses(
+        return parts.Addresses(
             grpc=tuple(map(str, (*self._grpc, *self._both))),
             http=tuple(map(str, (*self._http, *self._both))),
             s3=tuple(map(str, self._s3)),
@@ -161,7 +146,7 @@ class Platform:
             )
         database = await postgres.Database.connect(settings.dsn, max_size=settings.connections)
         try:
-            await parts.migrate(database, self.settings)
+            await parts.prepare(database, self.settings)
             yield database
         finally:
             await database.close()
@@ -252,12 +237,12 @@ class Platform:
 
     @contextlib.asynccontextmanager
     async def _open_launcher(self) -> AsyncIterator[Launcher]:
-        launcher = parts.make_launcher(self.settings, self.addresses.s3, self.clock)
+        launcher = parts.make_launcher(self.settings, self.addresses, self.blobs, self.clock)
         try:
             yield launcher
         finally:
             end = self.settings.tasks.end_at_shutdown
-            self.ended_attempts = parts.running_attempts(launcher) if end else 0
+            self.ended_attempts = launcher.running if end else 0
             await launcher.close(end_attempts=end)
 
 

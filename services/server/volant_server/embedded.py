@@ -14,7 +14,7 @@ import structlog
 
 from volant_core import aio, clock, errors, settings, sockets, telemetry
 from volant_core.postgres import embedded as postgres
-from volant_server import composition, data_folder
+from volant_server import composition, data_folder, parts
 from volant_server.settings import (
     BlobSettings,
     DatabaseSettings,
@@ -66,7 +66,7 @@ class Running:
     postgres_pid: int
 
     @property
-    def addresses(self) -> composition.Addresses:
+    def addresses(self) -> parts.Addresses:
         """Where it answers."""
         return self.platform.addresses
 
@@ -181,7 +181,7 @@ def _own_s3(folder: data_folder.DataFolder) -> str:
     return "127.0.0.1:0"
 
 
-def _remember(folder: data_folder.DataFolder, addresses: composition.Addresses) -> None:
+def _remember(folder: data_folder.DataFolder, addresses: parts.Addresses) -> None:
     if addresses.s3:
         port = int(addresses.s3[0].rpartition(":")[2])
         if port != folder.recall(_S3_FACT):

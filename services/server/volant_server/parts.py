@@ -5,9 +5,14 @@ Imports of services stand in the functions: a process loads only the services th
 # ruff: noqa: PLC0415 - as the docstring says
 
 import contextlib
+import dataclasses
+import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import grpc.aio
 
 from volant_core import blobstore, clock, errors, postgres, sockets
 from volant_core.blobstore import signing
@@ -18,15 +23,34 @@ if TYPE_CHECKING:
     from volant_admin.service import Admin
     from volant_core.blobstore.s3 import S3Store
     from volant_datacatalog.service import DataCatalog
+    from volant_engine.launchers.process.launcher import ProcessLauncher
     from volant_objectstore.service import ObjectStore
 
 
-async def migrate(database: postgres.Database, settings: ServerSettings) -> None:
-    """Bring the schemas of the services that run here up to date."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a platform answers."""
+
+    grpc: tuple[str, ...]
+    """host:port."""
+    http: tuple[str, ...]
+    """host:port."""
+    s3: tuple[str, ...]
+    """host:port; empty without an object store of its own."""
+    internal: str
+    """gRPC's private unix socket."""
+
+
+async def prepare(database: postgres.Database, settings: ServerSettings) -> None:
+    """Bring the schemas of the services that run here up to date, and end what a process before left."""
     if "admin" in settings.services:
         await postgres.migrate(database, "admin", "volant_admin")
     if "datacatalog" in settings.services and present("datacatalog"):
         await postgres.migrate(database, "datacatalog", "volant_datacatalog")
+    if settings.alone and "admin" in settings.services:
+        from volant_admin.dispatch import store
+
+        await store.void_all_leases(database)
 
 
 @contextlib.asynccontextmanager
@@ -103,14 +127,56 @@ def needed(path: Path | None, name: str) -> Path:
     return path
 
 
-def make_launcher(settings: ServerSettings, s3: Sequence[str], clock: clock.Clock) -> Launcher:
-    """What runs attempts."""
-    raise NotImplementedError
+def make_launcher(
+    settings: ServerSettings, addresses: Addresses, blobs: blobstore.BlobStore, clock: clock.Clock
+) -> "ProcessLauncher":
+    """What runs attempts: processes of this machine."""
+    from volant_engine.launchers.process.launcher import ProcessLauncher
+    from volant_engine.launchers.process.settings import ProcessSettings
+
+    tasks = settings.tasks
+    told = ProcessSettings(
+        data=needed(tasks.folder, "tasks.folder"),
+        python=tasks.python or Path(sys.executable),
+        slots=tasks.slots or os.cpu_count() or 1,
+        bucket=settings.blobs.bucket,
+        store_root=settings.blobs.root if settings.blobs.kind == "folder" else None,
+        environment=_task_environment(settings, addresses),
+        inherited=tasks.environment,
+    )
+    return ProcessLauncher(told, clock, blobs=blobs)
 
 
-def running_attempts(launcher: Launcher) -> int:
-    """How many attempts run."""
-    return 0
+def _task_environment(settings: ServerSettings, addresses: Addresses) -> dict[str, str]:
+    """How tasks find the platform, by the names that flytekit reads."""
+    blobs = settings.blobs
+    environment = {
+        "FLYTE_AWS_ENDPOINT": blobs.endpoint or (f"http://{addresses.s3[0]}" if addresses.s3 else ""),
+        "FLYTE_AWS_ACCESS_KEY_ID": blobs.access_key,
+        "FLYTE_AWS_SECRET_ACCESS_KEY": blobs.secret_key,
+        "AWS_DEFAULT_REGION": blobs.region,
+        "FLYTE_PLATFORM_URL": settings.peers.admin or (addresses.grpc[0] if addresses.grpc else ""),
+        "FLYTE_PLATFORM_INSECURE": "true",
+    }
+    return {name: value for name, value in environment.items() if value}
+
+
+@contextlib.asynccontextmanager
+async def open_engine(
+    settings: ServerSettings,
+    admin: grpc.aio.Channel,
+    catalog: grpc.aio.Channel,
+    blobs: blobstore.BlobStore,
+    launcher: Launcher,
+    clock: clock.Clock,
+) -> AsyncIterator[None]:
+    """The engine."""
+    from volant_engine.service import open_engine
+
+    async with open_engine(
+        admin=admin, catalog=catalog, blobs=blobs, launcher=launcher, settings=settings.engine, clock=clock
+    ):
+        yield
 
 
 def present(name: str) -> bool:

@@ -67,6 +67,11 @@ class ProcessLauncher:
         self._cores = os.cpu_count() or 1
         self._machine_memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
+    @property
+    def running(self) -> int:
+        """How many attempts have a process now."""
+        return sum(here.pid is not None for here in self._runs.values())
+
     async def start(self, heard: Callable[[port.AttemptUpdate], None]) -> None:
         """Start the interpreter and see what an earlier launcher left. UnavailableError if the interpreter won't run."""
         self._heard = heard
