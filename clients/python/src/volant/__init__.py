@@ -120,6 +120,7 @@ __all__ = [
     "VolantError",
     "WorkflowExecutionPhase",
     "WorkflowFailurePolicy",
+    "__version__",
     "approve",
     "conditional",
     "current_context",
@@ -133,7 +134,6 @@ __all__ = [
     "task",
     "wait_for_input",
     "workflow",
-    "__version__",
 ]
 
 

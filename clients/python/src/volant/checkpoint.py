@@ -49,7 +49,9 @@ class Checkpoint:
         if not names:
             return None
         if len(names) > 1:
-            raise errors.StorageError(f"the checkpoint holds {len(names)} files ({', '.join(names[:5])}); use restore()")
+            raise errors.StorageError(
+                f"the checkpoint holds {len(names)} files ({', '.join(names[:5])}); use restore()"
+            )
         return router.read(f"{self._source}/{names[0]}")
 
     def write(self, data: bytes) -> None:

@@ -47,7 +47,8 @@ def render(decks: Sequence[Deck]) -> str:
     """One HTML page with a tab for each deck."""
     tabs = "".join(f"<li><a href='#deck-{n}'>{escaping.escape(deck.name)}</a></li>" for n, deck in enumerate(decks))
     pages = "".join(
-        f"<section id='deck-{n}'><h2>{escaping.escape(deck.name)}</h2>{deck.html}</section>" for n, deck in enumerate(decks)
+        f"<section id='deck-{n}'><h2>{escaping.escape(deck.name)}</h2>{deck.html}</section>"
+        for n, deck in enumerate(decks)
     )
     style = (
         "body{font-family:sans-serif;margin:1.5em}nav ul{display:flex;gap:1em;list-style:none;padding:0}"

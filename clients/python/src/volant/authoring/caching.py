@@ -71,13 +71,13 @@ class Cache:
         return hashlib.sha256(joined.encode()).hexdigest()
 
 
-def cache_of(
-    cache: bool | Cache, version: str, *, serialize: bool, ignored: Sequence[str], owner: str
-) -> Cache | None:
+def cache_of(cache: bool | Cache, version: str, *, serialize: bool, ignored: Sequence[str], owner: str) -> Cache | None:
     """The cache settings from a task's arguments."""
     if isinstance(cache, Cache):
         if version or serialize or ignored:
-            raise errors.DefinitionError(f"{owner}: give cache_version, cache_serialize and ignored inputs inside Cache(…)")
+            raise errors.DefinitionError(
+                f"{owner}: give cache_version, cache_serialize and ignored inputs inside Cache(…)"
+            )
         return cache
     if not cache:
         if version or serialize or ignored:

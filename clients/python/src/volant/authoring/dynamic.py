@@ -16,7 +16,14 @@ R = TypeVar("R")
 class DynamicTask(task.PythonTask[P, R]):
     """A task whose body is traced when it runs. A body that looks at the values of its own calls is run eagerly."""
 
-    def __init__(self, function: Callable[P, R], settings: task.TaskSettings, *, name: str = "", hints: Sequence[entity.Entity] = ()) -> None:
+    def __init__(
+        self,
+        function: Callable[P, R],
+        settings: task.TaskSettings,
+        *,
+        name: str = "",
+        hints: Sequence[entity.Entity] = (),
+    ) -> None:
         super().__init__(function, settings, name=name)
         self.node_dependency_hints = list(hints)
 

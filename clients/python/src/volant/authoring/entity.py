@@ -64,7 +64,9 @@ class Entity(abc.ABC):
         """Run it here and now with Python values; defaults are not filled in yet."""
 
     def __rshift__(self, other: Any) -> Any:
-        raise errors.DefinitionError(f"{caller_line()}: '>>' orders nodes; call {self.name} first: {self.short_name}(…) >> …")
+        raise errors.DefinitionError(
+            f"{caller_line()}: '>>' orders nodes; call {self.name} first: {self.short_name}(…) >> …"
+        )
 
 
 def caller_line() -> str:

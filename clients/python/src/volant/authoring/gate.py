@@ -52,10 +52,14 @@ def approve(upstream_item: Any, name: str, timeout: datetime.timedelta) -> Any:
     """
     if isinstance(upstream_item, promises.Promise):
         if upstream_item.node is None:
-            raise errors.DefinitionError(f"{entity.caller_line()}: approve() takes the output of a node, not an input of the workflow")
+            raise errors.DefinitionError(
+                f"{entity.caller_line()}: approve() takes the output of a node, not an input of the workflow"
+            )
         var, python_type = upstream_item._var, upstream_item._python_type  # noqa: SLF001
     elif isinstance(upstream_item, promises.NodeOutputs):
-        raise errors.DefinitionError(f"{entity.caller_line()}: approve() takes one value; {upstream_item!r} is none or several")
+        raise errors.DefinitionError(
+            f"{entity.caller_line()}: approve() takes one value; {upstream_item!r} is none or several"
+        )
     else:
         var, python_type = "o0", type(upstream_item)
     signature = interface.Interface(inputs={var: python_type}, outputs={var: python_type})

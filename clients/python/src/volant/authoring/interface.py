@@ -43,7 +43,9 @@ class Interface:
     def _variables(self, types: Mapping[str, Any]) -> interface_pb2.VariableMap:
         return interface_pb2.VariableMap(
             variables={
-                name: interface_pb2.Variable(type=self._type_of(name, python_type), description=self.docs.get(name, name))
+                name: interface_pb2.Variable(
+                    type=self._type_of(name, python_type), description=self.docs.get(name, name)
+                )
                 for name, python_type in types.items()
             }
         )
@@ -81,7 +83,9 @@ class Interface:
             return {names[0]: result}
         if not isinstance(result, (tuple, list)) or len(result) != len(names):
             found = f"{len(result)} values" if isinstance(result, (tuple, list)) else transformer.describe(type(result))
-            raise errors.TypeMismatchError(f"expected a tuple of {len(names)} outputs ({', '.join(names)}), found {found}")
+            raise errors.TypeMismatchError(
+                f"expected a tuple of {len(names)} outputs ({', '.join(names)}), found {found}"
+            )
         return dict(zip(names, result, strict=True))
 
 

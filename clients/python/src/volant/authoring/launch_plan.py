@@ -92,7 +92,9 @@ class LaunchPlan(entity.Entity):
                 overwrite_cache, auto_activate, concurrency, service_account.
         """
         if name in cls._known:
-            raise errors.DefinitionError(f"{entity.caller_line()}: there is a launch plan {name!r} already; use get_or_create")
+            raise errors.DefinitionError(
+                f"{entity.caller_line()}: there is a launch plan {name!r} already; use get_or_create"
+            )
         made = cls(name, workflow, default_inputs or {}, fixed_inputs or {}, _settings(settings))
         cls._known[name] = made
         return made
@@ -184,10 +186,14 @@ def _check_schedule(line: str, plan: LaunchPlan) -> None:
     if when is None:
         return
     if not isinstance(when, schedule.Schedule):
-        raise errors.DefinitionError(f"{line}: launch plan {plan.name!r}: schedule={when!r} is no CronSchedule or FixedRate")
+        raise errors.DefinitionError(
+            f"{line}: launch plan {plan.name!r}: schedule={when!r} is no CronSchedule or FixedRate"
+        )
     kickoff = when.kickoff_time_input_arg
     if kickoff and kickoff not in plan.interface.inputs:
-        raise errors.DefinitionError(f"{line}: launch plan {plan.name!r}: kickoff_time_input_arg={kickoff!r} is no input")
+        raise errors.DefinitionError(
+            f"{line}: launch plan {plan.name!r}: kickoff_time_input_arg={kickoff!r} is no input"
+        )
     missing = [key for key in plan.interface.required if key != kickoff]
     if missing:
         raise errors.DefinitionError(

@@ -28,7 +28,9 @@ class MapTask(entity.Entity):
     ) -> None:
         line = entity.caller_line()
         if len(target.interface.outputs) > 1:
-            raise errors.DefinitionError(f"{line}: map_task needs a task with at most one output; {target.name} has several")
+            raise errors.DefinitionError(
+                f"{line}: map_task needs a task with at most one output; {target.name} has several"
+            )
         for name in bound:
             if name not in target.interface.inputs:
                 raise errors.DefinitionError(f"{line}: map_task: {target.name} has no input {name!r}")
@@ -55,7 +57,9 @@ class MapTask(entity.Entity):
         if isinstance(self.target, launch_plan.LaunchPlan):
             return self.target.name
         module, _, name = self.target.name.rpartition(".")
-        settings = [str(part) for part in (sorted(self.bound), self.concurrency, self.min_successes, self.min_success_ratio)]
+        settings = [
+            str(part) for part in (sorted(self.bound), self.concurrency, self.min_successes, self.min_success_ratio)
+        ]
         digest = hashlib.md5("".join(settings).encode(), usedforsecurity=False).hexdigest()
         return f"{module}.map_{name}_{digest}-arraynode"
 
@@ -68,9 +72,13 @@ class MapTask(entity.Entity):
         """As for any entity; what was bound by partial may not be given again."""
         for name in kwargs:
             if name in self.bound:
-                raise errors.TypeMismatchError(f"{entity.caller_line()}: {name!r} was given by functools.partial already")
+                raise errors.TypeMismatchError(
+                    f"{entity.caller_line()}: {name!r} was given by functools.partial already"
+                )
         if args:
-            raise errors.TypeMismatchError(f"{entity.caller_line()}: a map task takes its inputs by name: {', '.join(self.listed)}")
+            raise errors.TypeMismatchError(
+                f"{entity.caller_line()}: a map task takes its inputs by name: {', '.join(self.listed)}"
+            )
         return super().bind(args, kwargs)
 
     def run(self, inputs: Mapping[str, Any]) -> Any:
@@ -80,7 +88,7 @@ class MapTask(entity.Entity):
         return execution.run_entity(self, inputs)
 
 
-def map_task(  # noqa: PLR0913
+def map_task(
     target: Any,
     concurrency: int | None = None,
     min_successes: int | None = None,
@@ -101,12 +109,18 @@ def map_task(  # noqa: PLR0913
     bound: dict[str, Any] = {}
     if isinstance(target, functools.partial):
         if target.args:
-            raise errors.DefinitionError(f"{entity.caller_line()}: functools.partial for map_task takes inputs by name only")
+            raise errors.DefinitionError(
+                f"{entity.caller_line()}: functools.partial for map_task takes inputs by name only"
+            )
         bound, target = dict(target.keywords), target.func
     if not isinstance(target, (task.Task, launch_plan.LaunchPlan)) and not getattr(target, "is_reference", False):
-        raise errors.DefinitionError(f"{entity.caller_line()}: map_task takes a task or a launch plan, found {target!r}")
+        raise errors.DefinitionError(
+            f"{entity.caller_line()}: map_task takes a task or a launch plan, found {target!r}"
+        )
     if min_success_ratio is None or not 0 <= min_success_ratio <= 1:
-        raise errors.DefinitionError(f"{entity.caller_line()}: min_success_ratio={min_success_ratio!r}: give a share from 0 to 1")
+        raise errors.DefinitionError(
+            f"{entity.caller_line()}: min_success_ratio={min_success_ratio!r}: give a share from 0 to 1"
+        )
     return MapTask(
         target,
         bound,

@@ -87,7 +87,7 @@ class Node:
         node_name: str | None = None,
         cache_version: str | None = None,
         cache_serialize: bool | None = None,
-        resources: resources.Resources | None = None,  # noqa: A002 - flytekit's name for it
+        resources: resources.Resources | None = None,
         **changes: Any,
     ) -> Node:
         """Change how this node is run.
@@ -113,9 +113,13 @@ class Node:
         known = {field.name for field in dataclasses.fields(Overrides)}
         for key, value in changes.items():
             if key not in known:
-                raise errors.DefinitionError(f"{line}: with_overrides has no {key!r}; it has {', '.join(sorted(known))}")
+                raise errors.DefinitionError(
+                    f"{line}: with_overrides has no {key!r}; it has {', '.join(sorted(known))}"
+                )
             if isinstance(value, promises.Promise):
-                raise errors.DefinitionError(f"{line}: with_overrides({key}=…) takes no value that exists only at run time")
+                raise errors.DefinitionError(
+                    f"{line}: with_overrides({key}=…) takes no value that exists only at run time"
+                )
             setattr(self.overrides, key, value)
         return self
 

@@ -71,7 +71,9 @@ class Promise:
 
     def _own_node(self) -> Node:
         if self._node is None:
-            raise errors.DefinitionError(f"{entity.caller_line()}: {self._var} is an input of the workflow, not a node's output")
+            raise errors.DefinitionError(
+                f"{entity.caller_line()}: {self._var} is an input of the workflow, not a node's output"
+            )
         return self._node
 
     # ---- attribute paths
@@ -130,11 +132,11 @@ class Promise:
 
     def is_true(self) -> Comparison:
         """The value is True."""
-        return Comparison("==", self, True)  # noqa: FBT003
+        return Comparison("==", self, True)
 
     def is_false(self) -> Comparison:
         """The value is False."""
-        return Comparison("==", self, False)  # noqa: FBT003
+        return Comparison("==", self, False)
 
     def is_(self, value: bool) -> Comparison:
         """The value is this truth value."""
@@ -183,7 +185,21 @@ _OPERATIONS = {
     **{f"__{name}__": name for name in ("abs", "neg", "pos", "invert")},
     **{
         f"__{side}{name}__": name
-        for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow", "lshift", "and", "or", "xor")
+        for name in (
+            "add",
+            "sub",
+            "mul",
+            "matmul",
+            "truediv",
+            "floordiv",
+            "mod",
+            "divmod",
+            "pow",
+            "lshift",
+            "and",
+            "or",
+            "xor",
+        )
         for side in ("", "r")
     },
     "__rrshift__": "rshift",
@@ -243,7 +259,9 @@ class NodeOutputs:
         if name in promises:
             found: Promise = promises[name]
             return found
-        raise AttributeError(f"{entity.caller_line()}: this node has no output {name!r}; it has {', '.join(promises) or 'none'}")
+        raise AttributeError(
+            f"{entity.caller_line()}: this node has no output {name!r}; it has {', '.join(promises) or 'none'}"
+        )
 
     def __repr__(self) -> str:
         return f"<Outputs of {self._node.id}: {', '.join(self._promises) or 'none'}>"

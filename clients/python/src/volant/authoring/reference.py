@@ -29,7 +29,9 @@ class Reference(entity.Entity):
 
     is_reference = True
 
-    def __init__(self, kind: ResourceKind, project: str, domain: str, name: str, version: str, signature: interface.Interface) -> None:
+    def __init__(
+        self, kind: ResourceKind, project: str, domain: str, name: str, version: str, signature: interface.Interface
+    ) -> None:
         super().__init__(name, signature)
         self.kind = kind
         self.project = project
@@ -44,7 +46,9 @@ class Reference(entity.Entity):
         )
 
 
-def _decorator(kind: ResourceKind, project: str, domain: str, name: str, version: str) -> Callable[[Callable[..., Any]], Reference]:
+def _decorator(
+    kind: ResourceKind, project: str, domain: str, name: str, version: str
+) -> Callable[[Callable[..., Any]], Reference]:
     def wrap(function: Callable[..., Any]) -> Reference:
         return Reference(kind, project, domain, name, version, interface.interface_of(function))
 
@@ -61,13 +65,21 @@ def reference_workflow(project: str, domain: str, name: str, version: str) -> Ca
     return _decorator(ResourceKind.WORKFLOW, project, domain, name, version)
 
 
-def reference_launch_plan(project: str, domain: str, name: str, version: str) -> Callable[[Callable[..., Any]], Reference]:
+def reference_launch_plan(
+    project: str, domain: str, name: str, version: str
+) -> Callable[[Callable[..., Any]], Reference]:
     """Decorate a function whose signature is that of a registered launch plan; its body is not used."""
     return _decorator(ResourceKind.LAUNCH_PLAN, project, domain, name, version)
 
 
 def get_reference_entity(
-    resource_type: int, project: str, domain: str, name: str, version: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
+    resource_type: int,
+    project: str,
+    domain: str,
+    name: str,
+    version: str,
+    inputs: Mapping[str, Any],
+    outputs: Mapping[str, Any],
 ) -> Reference:
     """A reference from types instead of a function."""
     signature = interface.Interface(inputs=dict(inputs), outputs=dict(outputs))

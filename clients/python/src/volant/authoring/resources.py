@@ -34,15 +34,23 @@ class Resources:
                         f"Write a number with an optional unit, such as '500m', '2' or '4Gi'"
                     )
             if isinstance(value, (tuple, list)) and len(value) != 2:
-                raise errors.DefinitionError(f"Resources({field.name}={value!r}): give one amount, or request and limit")
+                raise errors.DefinitionError(
+                    f"Resources({field.name}={value!r}): give one amount, or request and limit"
+                )
 
     def pairs(self) -> list[tuple[str, str]]:
         """The contract's names and the amounts, in its order."""
-        named = (("CPU", self.cpu), ("MEMORY", self.mem), ("GPU", self.gpu), ("EPHEMERAL_STORAGE", self.ephemeral_storage))
+        named = (
+            ("CPU", self.cpu),
+            ("MEMORY", self.mem),
+            ("GPU", self.gpu),
+            ("EPHEMERAL_STORAGE", self.ephemeral_storage),
+        )
         return [(name, str(value)) for name, value in named if value is not None]
 
     def part(self, index: int) -> Resources:
         """The requests (0) or the limits (1) of amounts that may be pairs."""
+
         def pick(value: Amount | tuple[Amount, Amount] | list[Amount] | None) -> Amount | None:
             if isinstance(value, (tuple, list)):
                 return value[index]

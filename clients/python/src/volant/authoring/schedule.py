@@ -13,8 +13,8 @@ from volantidl.admin import schedule_pb2
 _ALIASES = {"hourly", "hours", "daily", "days", "weekly", "weeks", "monthly", "months", "annually", "yearly", "years"}
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 _NAMES = {
-    "month": "jan feb mar apr may jun jul aug sep oct nov dec".split(),
-    "weekday": "sun mon tue wed thu fri sat".split(),
+    "month": ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+    "weekday": ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
 }
 _OFFSET = re.compile(r"^P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?$")
 
@@ -53,13 +53,19 @@ class CronSchedule(Schedule):
         cron_expression: str | None = None,
     ) -> None:
         if (schedule is None) == (cron_expression is None):
-            raise errors.DefinitionError(f"{entity.caller_line()}: CronSchedule needs schedule= (cron_expression= is the same), once")
+            raise errors.DefinitionError(
+                f"{entity.caller_line()}: CronSchedule needs schedule= (cron_expression= is the same), once"
+            )
         text = (schedule or cron_expression or "").strip()
         problem = _problem(text)
         if problem:
-            raise errors.DefinitionError(f"{entity.caller_line()}: CronSchedule({text!r}): {problem}. Example: '0 6 * * mon-fri'")
+            raise errors.DefinitionError(
+                f"{entity.caller_line()}: CronSchedule({text!r}): {problem}. Example: '0 6 * * mon-fri'"
+            )
         if offset is not None and not _OFFSET.match(offset):
-            raise errors.DefinitionError(f"{entity.caller_line()}: offset={offset!r} is no ISO 8601 duration such as 'PT5M'")
+            raise errors.DefinitionError(
+                f"{entity.caller_line()}: offset={offset!r} is no ISO 8601 duration such as 'PT5M'"
+            )
         object.__setattr__(self, "schedule", text)
         object.__setattr__(self, "offset", offset)
         object.__setattr__(self, "kickoff_time_input_arg", kickoff_time_input_arg)
@@ -90,7 +96,12 @@ def _is_item(item: str, name: str, low: int, high: int) -> bool:
         return False
     if body in {"*", "?"}:
         return True
-    if name == "day" and body in {"l", "lw"} or name == "weekday" and re.fullmatch(r"(l?[0-7]|[a-z]{3})(#[1-5]|l)?", body):
+    if (
+        (name == "day"
+        and body in {"l", "lw"})
+        or (name == "weekday"
+        and re.fullmatch(r"(l?[0-7]|[a-z]{3})(#[1-5]|l)?", body))
+    ):
         return True
     ends = body.split("-")
     numbers = [_number(end, name) for end in ends]
@@ -114,7 +125,9 @@ class FixedRate(Schedule):
     def __post_init__(self) -> None:
         seconds = self.duration.total_seconds()
         if seconds <= 0 or seconds % 60:
-            raise errors.DefinitionError(f"{entity.caller_line()}: FixedRate({self.duration}): give a positive number of whole minutes")
+            raise errors.DefinitionError(
+                f"{entity.caller_line()}: FixedRate({self.duration}): give a positive number of whole minutes"
+            )
 
     def to_message(self) -> schedule_pb2.Schedule:
         """The contract's form, in the largest unit that divides it."""

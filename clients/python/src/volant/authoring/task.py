@@ -82,7 +82,9 @@ class Task(entity.Entity):
             try:
                 complete[name] = engine.accept(value, python_type)
             except errors.TypeMismatchError as cause:
-                raise errors.TypeMismatchError(f"{entity.caller_line()}: {self.name}, input {name!r}: {cause}") from cause
+                raise errors.TypeMismatchError(
+                    f"{entity.caller_line()}: {self.name}, input {name!r}: {cause}"
+                ) from cause
         return complete
 
     def accept_outputs(self, result: Any) -> dict[str, Any]:

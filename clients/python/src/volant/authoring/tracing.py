@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from volant import errors
@@ -77,7 +77,9 @@ class Tracer:
         return made
 
 
-def trace(body: Callable[..., Any], signature: interface.Interface, inputs: Mapping[str, Any], prefix: str = "") -> graphs.Graph:
+def trace(
+    body: Callable[..., Any], signature: interface.Interface, inputs: Mapping[str, Any], prefix: str = ""
+) -> graphs.Graph:
     """Run a body and keep its calls.
 
     Args:
@@ -91,7 +93,9 @@ def trace(body: Callable[..., Any], signature: interface.Interface, inputs: Mapp
         returned = body(**inputs)
         graph = graphs.Graph(nodes=tracer.nodes, outputs=bind_outputs(returned, signature, interface.where(body)))
     if tracer.depth != 1:
-        raise errors.DefinitionError(f"{interface.where(body)}: a conditional has no else_(): end it with .else_().then(…) or .fail(…)")
+        raise errors.DefinitionError(
+            f"{interface.where(body)}: a conditional has no else_(): end it with .else_().then(…) or .fail(…)"
+        )
     check_ids(graph.nodes)
     return graph
 
@@ -101,7 +105,9 @@ def bind_outputs(returned: Any, signature: interface.Interface, line: str) -> di
     declared = signature.outputs
     if not declared:
         return {}
-    if isinstance(returned, promises.NodeOutputs) and (len(declared) > 1 or signature.output_class is not None or len(returned) == 1):
+    if isinstance(returned, promises.NodeOutputs) and (
+        len(declared) > 1 or signature.output_class is not None or len(returned) == 1
+    ):
         returned = tuple(returned)
         if len(declared) == 1 and signature.output_class is None:
             (returned,) = returned

@@ -34,7 +34,9 @@ class Connection:
         self._channel: Any = None
         self._lock = threading.Lock()
 
-    def call(self, service: str, method: str, request: message.Message, answer: type[M], timeout: float | None = None) -> M:
+    def call(
+        self, service: str, method: str, request: message.Message, answer: type[M], timeout: float | None = None
+    ) -> M:
         """Call a method.
 
         Args:
@@ -48,7 +50,9 @@ class Connection:
 
         name = service.replace("volantidl.", "flyteidl.", 1) if self._settings.flyte_names else service
         remote = self._open().unary_unary(
-            f"/{name}/{method}", request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
+            f"/{name}/{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
         )
         ends = time.monotonic() + (timeout or _DEADLINE)
         pause = _FIRST_PAUSE
@@ -93,7 +97,9 @@ class Connection:
                 if self._settings.insecure:
                     self._channel = grpc.insecure_channel(self._settings.endpoint, options)
                 else:
-                    roots = pathlib.Path(self._settings.ca_cert_file).read_bytes() if self._settings.ca_cert_file else None
+                    roots = (
+                        pathlib.Path(self._settings.ca_cert_file).read_bytes() if self._settings.ca_cert_file else None
+                    )
                     credentials = grpc.ssl_channel_credentials(roots)
                     self._channel = grpc.secure_channel(self._settings.endpoint, credentials, options)
             return self._channel

@@ -122,7 +122,9 @@ class Execution:
         if not self.is_done:
             self.sync()
         if not self.is_done:
-            raise errors.VolantError(f"execution {self.name} is {self.phase}; it has no outputs yet. Call .wait() first")
+            raise errors.VolantError(
+                f"execution {self.name} is {self.phase}; it has no outputs yet. Call .wait() first"
+            )
         if not self.is_successful:
             raise self.failure()
         data = self._data()

@@ -16,7 +16,20 @@ from collections.abc import Iterable, Sequence
 
 from volant import errors
 
-_SKIPPED_FOLDERS = {"__pycache__", ".git", ".hg", ".venv", "venv", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".tox", ".idea", ".vscode"}
+_SKIPPED_FOLDERS = {
+    "__pycache__",
+    ".git",
+    ".hg",
+    ".venv",
+    "venv",
+    "node_modules",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".tox",
+    ".idea",
+    ".vscode",
+}
 _SKIPPED_FILES = ("*.pyc", "*.pyo", ".DS_Store", "config.yaml", ".env", "*.pem", "*.key")
 _EPOCH = 315532800
 """1980-01-01: archives with older files are refused by some tools."""

@@ -69,7 +69,13 @@ class Remote:
         config_file: str | pathlib.Path | None = None,
         flyte_names: bool | None = None,
     ) -> None:
-        given = {"endpoint": endpoint, "insecure": insecure, "project": project, "domain": domain, "flyte_names": flyte_names}
+        given = {
+            "endpoint": endpoint,
+            "insecure": insecure,
+            "project": project,
+            "domain": domain,
+            "flyte_names": flyte_names,
+        }
         loaded = config.load(config_file)
         self.config = dataclasses.replace(loaded, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
         self.connection = channel.Connection(self.config)
@@ -203,8 +209,15 @@ class Remote:
         found = self._fetch(identifier_pb2.LAUNCH_PLAN, "LaunchPlan", name, version, answer, several, "launch_plans")
         return _registered_launch_plan(found)
 
-    def _fetch(  # noqa: PLR0913
-        self, kind: identifier_pb2.ResourceType.ValueType, noun: str, name: str, version: str, answer: Any, several: Any, field: str
+    def _fetch(
+        self,
+        kind: identifier_pb2.ResourceType.ValueType,
+        noun: str,
+        name: str,
+        version: str,
+        answer: Any,
+        several: Any,
+        field: str,
     ) -> Any:
         named = {"project": self.config.project, "domain": self.config.domain, "name": name}
         if not version:
@@ -233,7 +246,7 @@ class Remote:
 
     # ---- executing
 
-    def execute(  # noqa: PLR0913
+    def execute(
         self,
         target: entity.Entity | Registered,
         inputs: Mapping[str, Any] | None = None,
@@ -273,7 +286,9 @@ class Remote:
             copy: As in `register`.
             root: As in `register`.
         """
-        identifier, given, signature = self._prepare(target, dict(inputs or {}), version, register=register, copy=copy, root=root)
+        identifier, given, signature = self._prepare(
+            target, dict(inputs or {}), version, register=register, copy=copy, root=root
+        )
         spec = execution_pb2.ExecutionSpec(
             launch_plan=identifier,
             metadata=execution_pb2.ExecutionMetadata(mode=execution_pb2.ExecutionMetadata.MANUAL, principal="volant"),
@@ -287,21 +302,29 @@ class Remote:
         if interruptible is not None:
             spec.interruptible.value = interruptible
         request = execution_pb2.ExecutionCreateRequest(
-            project=self.config.project, domain=self.config.domain, name=name, spec=spec, inputs=literals_pb2.LiteralMap(literals=given)
+            project=self.config.project,
+            domain=self.config.domain,
+            name=name,
+            spec=spec,
+            inputs=literals_pb2.LiteralMap(literals=given),
         )
         answer = execution_pb2.ExecutionCreateResponse
         started = self.connection.call(channel.ADMIN, "CreateExecution", request, answer)
         result = execution.Execution(self, started.id, signature)
         return result.wait(timeout) if wait else result
 
-    def _prepare(  # noqa: PLR0913
+    def _prepare(
         self, target: Any, inputs: dict[str, Any], version: str | None, *, register: bool, copy: str, root: Any
     ) -> tuple[identifier_pb2.Identifier, dict[str, literals_pb2.Literal], Any]:
         if isinstance(target, Registered):
             return self._launchable(target.id), self._encode_guessed(target, inputs), None
         if isinstance(target, reference.Reference):
             identifier = identifier_pb2.Identifier(
-                resource_type=target.kind.message, project=target.project, domain=target.domain, name=target.name, version=target.version
+                resource_type=target.kind.message,
+                project=target.project,
+                domain=target.domain,
+                name=target.name,
+                version=target.version,
             )
             return self._launchable(identifier), self._encode(target, inputs), target.interface
         if not isinstance(target, entity.Entity):
@@ -346,14 +369,18 @@ class Remote:
         variables = target.interface.inputs.variables
         for name in inputs:
             if name not in variables:
-                raise errors.TypeMismatchError(f"{target.name} has no input {name!r}; it has {', '.join(variables) or 'none'}")
+                raise errors.TypeMismatchError(
+                    f"{target.name} has no input {name!r}; it has {', '.join(variables) or 'none'}"
+                )
         with _Uploads(self.store):
             literals = {}
             for name, value in inputs.items():
                 if isinstance(value, literals_pb2.Literal):
                     literals[name] = value
                     continue
-                literals[name] = engine.to_literal(value, engine.guess_python_type(variables[name].type), variables[name].type)
+                literals[name] = engine.to_literal(
+                    value, engine.guess_python_type(variables[name].type), variables[name].type
+                )
             return literals
 
     # ---- executions
@@ -396,7 +423,9 @@ class Remote:
         """Refuse a gate; the execution fails."""
         self.set_signal(name, of, value=False)
 
-    def literals_of(self, inline: literals_pb2.LiteralMap, outside: common_pb2.UrlBlob) -> dict[str, literals_pb2.Literal]:
+    def literals_of(
+        self, inline: literals_pb2.LiteralMap, outside: common_pb2.UrlBlob
+    ) -> dict[str, literals_pb2.Literal]:
         """Literals that an answer holds or points to."""
         if inline.literals or not outside.url:
             return dict(inline.literals)
@@ -416,7 +445,7 @@ class _Uploads:
         self._context.__enter__()
         self._through.__enter__()
 
-    def __exit__(self, *details: Any) -> None:
+    def __exit__(self, *details: object) -> None:
         self._through.__exit__(*details)
         self._context.__exit__(*details)
 
@@ -438,7 +467,9 @@ def _registered_launch_plan(found: launch_plan_pb2.LaunchPlan) -> Registered:
         inputs=interface_pb2.VariableMap(variables=inputs), outputs=interface_pb2.VariableMap(variables=outputs)
     )
     fixed = frozenset(found.spec.fixed_inputs.literals)
-    with_default = {n for n, p in found.closure.expected_inputs.parameters.items() if p.WhichOneof("behavior") == "default"}
+    with_default = {
+        n for n, p in found.closure.expected_inputs.parameters.items() if p.WhichOneof("behavior") == "default"
+    }
     return Registered(found.id, signature, fixed, frozenset(with_default))
 
 
@@ -464,4 +495,3 @@ def _file_of(one: entity.Entity) -> pathlib.Path | None:
 def _version_of(settings: serialization_settings.SerializationSettings) -> str:
     digest = hashlib.md5(f"{settings!r}{volant.__version__}".encode(), usedforsecurity=False).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=").replace("-", "a")
-

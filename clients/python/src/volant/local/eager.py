@@ -138,7 +138,21 @@ def _equip() -> None:
     }
     for name in ("eq", "ne", "lt", "le", "gt", "ge"):
         methods[f"__{name}__"] = _binary(getattr(operator, name))
-    names = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift", "and_", "or_", "xor")
+    names = (
+        "add",
+        "sub",
+        "mul",
+        "matmul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "lshift",
+        "rshift",
+        "and_",
+        "or_",
+        "xor",
+    )
     for name in names:
         bare = name.rstrip("_")
         methods[f"__{bare}__"] = _binary(getattr(operator, name))
@@ -201,5 +215,3 @@ def run_body(function: Callable[..., Any], signature: interface.Interface, input
     settled = settle(result)
     driver.finish()
     return settled
-
-

@@ -75,14 +75,19 @@ def _accepted(one: entity.Entity, inputs: Mapping[str, Any]) -> dict[str, Any]:
 def execute(one: entity.Entity, inputs: Literals, overrides: node.Overrides | None = None) -> Literals:
     """Run any entity with literals."""
     if isinstance(one, task.Task):
-        return tasks.run_task(one, inputs, overrides, holds_slot=not isinstance(one, dynamic.DynamicTask) and not one.is_eager)
+        return tasks.run_task(
+            one, inputs, overrides, holds_slot=not isinstance(one, dynamic.DynamicTask) and not one.is_eager
+        )
     if isinstance(one, workflow.Workflow):
         if one.is_eager:
             values = {name: engine.to_python(inputs[name], kind) for name, kind in one.interface.inputs.items()}
             return _encode_outputs(one.interface, run_workflow(one, values))
         return run_graph(one, inputs)
     if isinstance(one, launch_plan.LaunchPlan):
-        fixed = {name: engine.to_literal(value, one.workflow.interface.inputs[name]) for name, value in one.fixed_inputs.items()}
+        fixed = {
+            name: engine.to_literal(value, one.workflow.interface.inputs[name])
+            for name, value in one.fixed_inputs.items()
+        }
         return execute(one.workflow, {**inputs, **fixed})
     if isinstance(one, mapping.MapTask):
         return _run_map(one, inputs, overrides)
@@ -176,7 +181,11 @@ class _GraphRun:
                 ready.extend(self._released_by(made))
         if failure is not None:
             raise failure
-        return {name: value for name, bound in self._graph.outputs.items() if (value := self._results.evaluate(bound)) is not None}
+        return {
+            name: value
+            for name, bound in self._graph.outputs.items()
+            if (value := self._results.evaluate(bound)) is not None
+        }
 
     def _start(self, made: node.Node) -> None:
         future = threads.start(lambda: self._run_node(made))

@@ -19,7 +19,11 @@ Literals = dict[str, literals_pb2.Literal]
 
 
 def run_task(
-    one: task.Task, inputs: Mapping[str, literals_pb2.Literal], overrides: node.Overrides | None = None, *, holds_slot: bool = True
+    one: task.Task,
+    inputs: Mapping[str, literals_pb2.Literal],
+    overrides: node.Overrides | None = None,
+    *,
+    holds_slot: bool = True,
 ) -> Literals:
     """Run a task as a platform would.
 
@@ -35,7 +39,11 @@ def run_task(
         cache = changed.cache
     elif changed.cache is False:
         cache = None
-    key = caching.key_of(one, inputs) if cache is not None and one.settings.cache is not None and caching.enabled() else ""
+    key = (
+        caching.key_of(one, inputs)
+        if cache is not None and one.settings.cache is not None and caching.enabled()
+        else ""
+    )
     if key:
         found = caching.load(key)
         if found is not None:
@@ -97,7 +105,9 @@ def _attempt(
         if running.done():
             raise
         elapsed = time.monotonic() - started
-        raise errors.TimedOutError(f"{one.name} did not end within its timeout of {timeout} ({elapsed:.1f} s)") from cause
+        raise errors.TimedOutError(
+            f"{one.name} did not end within its timeout of {timeout} ({elapsed:.1f} s)"
+        ) from cause
 
 
 def _compute(one: task.Task, inputs: Mapping[str, literals_pb2.Literal], *, holds_slot: bool) -> Literals:

@@ -17,7 +17,9 @@ from volant.types import engine
 from volantidl.core import dynamic_job_pb2, literals_pb2, workflow_pb2
 
 
-def execute(found: dynamic.DynamicTask[..., Any], inputs: Mapping[str, Any], distribution: str, destination: str) -> Any:
+def execute(
+    found: dynamic.DynamicTask[..., Any], inputs: Mapping[str, Any], distribution: str, destination: str
+) -> Any:
     """Trace a dynamic task's body; gives its graph, or its outputs where there's nothing left to run.
 
     Args:
@@ -34,7 +36,9 @@ def execute(found: dynamic.DynamicTask[..., Any], inputs: Mapping[str, Any], dis
         return found.interface.wrap_outputs(_constants(graph, found))
     settings = serialization_settings.SerializationSettings.from_environment()
     if distribution:
-        settings = dataclasses.replace(settings, distribution=distribution, destination=destination or settings.destination)
+        settings = dataclasses.replace(
+            settings, distribution=distribution, destination=destination or settings.destination
+        )
     return task.Futures(job_spec(graph, settings))
 
 
@@ -58,7 +62,9 @@ def _literal(bound: bindings.Binding) -> literals_pb2.Literal:
     return bound
 
 
-def job_spec(graph: node.Graph, settings: serialization_settings.SerializationSettings) -> dynamic_job_pb2.DynamicJobSpec:
+def job_spec(
+    graph: node.Graph, settings: serialization_settings.SerializationSettings
+) -> dynamic_job_pb2.DynamicJobSpec:
     """The graph, with the templates of all that it uses."""
     translator = specs.Translator(settings)
     below: dict[str, workflow_pb2.WorkflowTemplate] = {}
@@ -71,5 +77,3 @@ def job_spec(graph: node.Graph, settings: serialization_settings.SerializationSe
         tasks=list(own.values()),
         subworkflows=list(below.values()),
     )
-
-

@@ -62,9 +62,9 @@ def _write(prefix: str, files: Mapping[str, bytes]) -> None:
 def _execute(given: arguments.Arguments, current: context.Context) -> dict[str, bytes]:
     location = given.resolver or resolver.DefaultResolver.location
     try:
-        found = (mapped.map_task_resolver if location == mapped.LOCATION else resolver.load_resolver(location)).load_task(
-            given.loader
-        )
+        found = (
+            mapped.map_task_resolver if location == mapped.LOCATION else resolver.load_resolver(location)
+        ).load_task(given.loader)
     except Exception as cause:
         raise failure.UserError from cause
     current.enable_deck = found.settings.enable_deck

@@ -62,5 +62,3 @@ def unpack(distribution: str, folder: pathlib.Path) -> None:
             opened.extractall(folder, filter="data")
     finally:
         archive.unlink(missing_ok=True)
-
-

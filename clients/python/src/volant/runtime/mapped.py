@@ -20,7 +20,9 @@ def element_index(environ: Mapping[str, str]) -> int:
     if not variable:
         return offset
     if variable not in environ:
-        raise errors.DefinitionError(f"the environment variable {variable}, which should hold the map's index, is not set")
+        raise errors.DefinitionError(
+            f"the environment variable {variable}, which should hold the map's index, is not set"
+        )
     return offset + int(environ[variable])
 
 

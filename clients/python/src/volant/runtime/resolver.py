@@ -38,7 +38,9 @@ def find_task(module: str, name: str) -> tasks.Task:
         try:
             found = getattr(found, part)
         except AttributeError as cause:
-            raise errors.DefinitionError(f"the module {module} has no task {name!r}; was it renamed or moved?") from cause
+            raise errors.DefinitionError(
+                f"the module {module} has no task {name!r}; was it renamed or moved?"
+            ) from cause
     if not isinstance(found, tasks.Task):
         found = getattr(found, "driver_task", found)
     if not isinstance(found, tasks.Task):

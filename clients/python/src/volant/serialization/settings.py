@@ -50,7 +50,9 @@ class SerializationSettings:
         """The settings that a task was given."""
         text = environ.get(ENVIRONMENT_VARIABLE)
         if not text:
-            raise errors.DefinitionError(f"a dynamic task needs the environment variable {ENVIRONMENT_VARIABLE}; register it again")
+            raise errors.DefinitionError(
+                f"a dynamic task needs the environment variable {ENVIRONMENT_VARIABLE}; register it again"
+            )
         known = {field.name for field in dataclasses.fields(cls)}
         values = json.loads(gzip.decompress(base64.b64decode(text)))
         return cls(**{key: value for key, value in values.items() if key in known})

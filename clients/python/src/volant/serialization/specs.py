@@ -10,7 +10,8 @@ from volant.authoring import caching, conditional, entity, gate, launch_plan, ma
 from volant.authoring import node as graphs
 from volant.serialization import bindings, tasks
 from volant.types import engine
-from volantidl.admin import launch_plan_pb2, task_pb2, workflow_pb2 as admin_workflow_pb2
+from volantidl.admin import launch_plan_pb2, task_pb2
+from volantidl.admin import workflow_pb2 as admin_workflow_pb2
 from volantidl.core import identifier_pb2, interface_pb2, tasks_pb2, workflow_pb2
 
 Settings = tasks.Settings
@@ -157,7 +158,9 @@ class Translator:
         elif called.kind is reference.ResourceKind.LAUNCH_PLAN:
             result.workflow_node.launchplan_ref.CopyFrom(target)
         else:
-            raise errors.DefinitionError(f"{called.name}: a reference to a workflow cannot be a node; use reference_launch_plan")
+            raise errors.DefinitionError(
+                f"{called.name}: a reference to a workflow cannot be a node; use reference_launch_plan"
+            )
 
     def _map(self, result: workflow_pb2.Node, made: graphs.Node, called: mapping.MapTask) -> None:
         array = result.array_node
@@ -274,7 +277,9 @@ def task_overrides(made: graphs.Node, settings: Settings) -> workflow_pb2.TaskNo
     return result
 
 
-def launch_plan_spec(one: launch_plan.LaunchPlan, workflow_id: identifier_pb2.Identifier) -> launch_plan_pb2.LaunchPlanSpec:
+def launch_plan_spec(
+    one: launch_plan.LaunchPlan, workflow_id: identifier_pb2.Identifier
+) -> launch_plan_pb2.LaunchPlanSpec:
     """A launch plan's spec."""
     given = one.settings
     spec = launch_plan_pb2.LaunchPlanSpec(workflow_id=workflow_id)

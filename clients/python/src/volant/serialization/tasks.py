@@ -120,7 +120,13 @@ def fast(words: Sequence[str], settings: Settings) -> list[str]:
     """A command, after fetching the code where it was uploaded."""
     if not settings.distribution:
         return list(words)
-    prefix = ["volant-fast-execute", "--additional-distribution", settings.distribution, "--dest-dir", settings.destination]
+    prefix = [
+        "volant-fast-execute",
+        "--additional-distribution",
+        settings.distribution,
+        "--dest-dir",
+        settings.destination,
+    ]
     return [*prefix, "--", *words]
 
 
@@ -226,5 +232,3 @@ def description(docs: str, owner: Any) -> description_entity_pb2.DescriptionEnti
     made.long_description.value = rest.strip()
     made.long_description.format = description_entity_pb2.DESCRIPTION_FORMAT_RST
     return made
-
-

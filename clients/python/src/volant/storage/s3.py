@@ -11,9 +11,9 @@ import os
 import pathlib
 import time
 import urllib.parse
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
+from xml.etree import ElementTree
 
 from volant import errors
 
@@ -53,7 +53,7 @@ class S3Settings:
         )
 
 
-def sign(  # noqa: PLR0913
+def sign(
     settings: S3Settings,
     method: str,
     path: str,
@@ -132,7 +132,7 @@ class S3Store:
             if not token:
                 return
 
-    def _request(  # noqa: PLR0913
+    def _request(
         self,
         method: str,
         uri: str,
@@ -155,7 +155,7 @@ class S3Store:
             pause *= 2
         raise AssertionError
 
-    def _once(  # noqa: PLR0913
+    def _once(
         self,
         method: str,
         uri: str,
@@ -166,7 +166,9 @@ class S3Store:
     ) -> bytes:
         endpoint = urllib.parse.urlsplit(self._settings.endpoint)
         path = endpoint.path + "/" + urllib.parse.quote(uri.removeprefix("s3://"), safe="/-_.~")
-        encoded = "&".join(f"{urllib.parse.quote(k, safe='-_.~')}={urllib.parse.quote(query[k], safe='-_.~')}" for k in sorted(query))
+        encoded = "&".join(
+            f"{urllib.parse.quote(k, safe='-_.~')}={urllib.parse.quote(query[k], safe='-_.~')}" for k in sorted(query)
+        )
         digest = _UNSIGNED if file is not None else hashlib.sha256(body).hexdigest()
         headers = sign(self._settings, method, path, encoded, digest, datetime.datetime.now(datetime.UTC))
         kind = http.client.HTTPSConnection if endpoint.scheme == "https" else http.client.HTTPConnection

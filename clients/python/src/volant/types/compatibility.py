@@ -92,7 +92,7 @@ def _same_kind(given: Any, wanted: Any) -> bool:
     return not all(known) or known[0] == known[1]
 
 
-def words(known: types_pb2.LiteralType) -> str:  # noqa: PLR0911 - one return for each kind
+def words(known: types_pb2.LiteralType) -> str:
     """A contract type in a reader's words."""
     kind = known.WhichOneof("type")
     if kind == "simple":

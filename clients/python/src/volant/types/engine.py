@@ -132,9 +132,7 @@ def _literal_type(python_type: Any) -> types_pb2.LiteralType:
     return result
 
 
-def to_literal(
-    value: Any, python_type: Any, expected: types_pb2.LiteralType | None = None
-) -> literals_pb2.Literal:
+def to_literal(value: Any, python_type: Any, expected: types_pb2.LiteralType | None = None) -> literals_pb2.Literal:
     """Encode a value as its declared type says.
 
     Args:

@@ -30,7 +30,9 @@ def dumps(value: Any) -> bytes:
         data: bytes = pickle.dumps(value, 5) if cloudpickle is None else cloudpickle.dumps(value, 5)
     except Exception as cause:
         if cloudpickle is None:
-            raise errors.MissingDependencyError("cloudpickle", f"passing {transformer.excerpt(value)} between tasks") from cause
+            raise errors.MissingDependencyError(
+                "cloudpickle", f"passing {transformer.excerpt(value)} between tasks"
+            ) from cause
         raise errors.TypeMismatchError(f"cannot pickle {transformer.excerpt(value)}: {cause}") from cause
     return data
 

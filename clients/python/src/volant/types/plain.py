@@ -128,13 +128,13 @@ def _is_named_tuple(python_type: Any) -> bool:
 # ---- encoding
 
 
-def _encoder(python_type: Any) -> Convert:  # noqa: PLR0911 - one return for each family of types
+def _encoder(python_type: Any) -> Convert:
     python_type = annotated.bare(python_type)
     origin = typing.get_origin(python_type)
     args = typing.get_args(python_type)
     if is_union(python_type):
         return _union_encoder(args)
-    if origin in _SEQUENCES or origin in _ABSTRACT and origin is not collections.abc.Mapping:
+    if origin in _SEQUENCES or (origin in _ABSTRACT and origin is not collections.abc.Mapping):
         if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
             return _tuple_encoder(args)
         item = _cached(_encoders, args[0], _encoder)
@@ -197,7 +197,9 @@ def _tuple_encoder(args: typing.Sequence[Any]) -> Convert:
 
 def _dataclass_encoder(python_type: Any) -> Convert:
     hints = hints_of(python_type)
-    fields = [(field.name, _cached(_encoders, hints[field.name], _encoder)) for field in dataclasses.fields(python_type)]
+    fields = [
+        (field.name, _cached(_encoders, hints[field.name], _encoder)) for field in dataclasses.fields(python_type)
+    ]
 
     def encode(value: Any) -> Any:
         if isinstance(value, dict):
@@ -254,7 +256,7 @@ def of_any(value: Any) -> Any:
 # ---- decoding
 
 
-def _decoder(python_type: Any) -> Convert:  # noqa: C901, PLR0911, PLR0912 - one return for each family of types
+def _decoder(python_type: Any) -> Convert:  # noqa: C901, PLR0911 - one return for each family of types
     python_type = annotated.bare(python_type)
     origin = typing.get_origin(python_type)
     args = typing.get_args(python_type)
@@ -316,7 +318,9 @@ def _union_decoder(args: tuple[Any, ...]) -> Convert:
                 return member(data)
             except (errors.VolantError, ValueError, TypeError, KeyError):
                 continue
-        raise errors.TypeMismatchError(f"{transformer.excerpt(data)} fits none of {[transformer.describe(a) for a in args]}")
+        raise errors.TypeMismatchError(
+            f"{transformer.excerpt(data)} fits none of {[transformer.describe(a) for a in args]}"
+        )
 
     return decode
 

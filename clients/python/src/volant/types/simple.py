@@ -97,11 +97,17 @@ class _TimeTransformer(SimpleTransformer):
 
 def _int(value: Any) -> int:
     if type(value) is not int:
-        if isinstance(value, bool) or type(value).__name__ in {"bool_", "bool"} or not isinstance(value, numbers.Integral):
+        if (
+            isinstance(value, bool)
+            or type(value).__name__ in {"bool_", "bool"}
+            or not isinstance(value, numbers.Integral)
+        ):
             raise transformer.mismatch(int, value)
         value = int(value)
     if not -_INT64 <= value < _INT64:
-        raise errors.TypeMismatchError(f"the integer {transformer.excerpt(value)} does not fit into 64 bits; pass it as str")
+        raise errors.TypeMismatchError(
+            f"the integer {transformer.excerpt(value)} does not fit into 64 bits; pass it as str"
+        )
     return typing.cast("int", value)
 
 
@@ -287,7 +293,9 @@ engine.register(
     datetime.datetime,
 )
 engine.register(
-    _DateTransformer("date", datetime.date, _SIMPLE.DATETIME, "datetime", _date, lambda stamp: _to_datetime(stamp).date()),
+    _DateTransformer(
+        "date", datetime.date, _SIMPLE.DATETIME, "datetime", _date, lambda stamp: _to_datetime(stamp).date()
+    ),
     datetime.date,
 )
 engine.register(
