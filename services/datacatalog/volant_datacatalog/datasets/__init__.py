@@ -1,0 +1,1 @@
+"""Datasets: their rules, and their table."""
