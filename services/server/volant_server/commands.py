@@ -62,8 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start the platform in a data folder")
     _add_data(up)
     up.add_argument("--detach", action="store_true", help="return when it is ready; `volant down` stops it")
-    up.add_argument("--grpc", default="", metavar="HOST:PORT", help="where gRPC listens (127.0.0.1:8089)")
-    up.add_argument("--http", default="", metavar="HOST:PORT", help="where HTTP listens (127.0.0.1:8088)")
+    up.add_argument("--grpc", default="", metavar="HOST:PORT", help="where gRPC alone listens, faster (127.0.0.1:8089)")
+    up.add_argument("--http", default="", metavar="HOST:PORT", help="where HTTP listens, and gRPC too (127.0.0.1:8088)")
     up.add_argument("--s3", default="", metavar="HOST:PORT", help="where the object store listens (127.0.0.1:8087)")
     up.add_argument("--listen", default="", metavar="ADDRESS", help="the IP address to listen on (loopback)")
     up.add_argument(

@@ -110,7 +110,7 @@ class Platform:
             await self._serve(registrations, routes)
         else:
             await self._serve_http(routes)
-        if "engine" in settings.services and parts.present("engine"):
+        if "engine" in settings.services:
             await self._open_engine()
         self.health.ready = True
 
@@ -163,7 +163,7 @@ class Platform:
     async def _open_services(self) -> tuple[list[rpc.Registration], list[aiohttp.web.AbstractRouteDef]]:
         registrations: list[rpc.Registration] = []
         routes: list[aiohttp.web.AbstractRouteDef] = []
-        if "datacatalog" in self.settings.services and parts.present("datacatalog"):
+        if "datacatalog" in self.settings.services:
             catalog = await self.sequence.open(
                 "datacatalog", parts.open_datacatalog(self.settings, self.database, self.blobs, self.clock)
             )

@@ -40,9 +40,9 @@ class Options:
     data: Path = data_folder.DEFAULT
     """The data folder."""
     grpc: str = ""
-    """Where gRPC listens; 127.0.0.1:8089 if empty (with `sandbox`: nowhere but on its one port)."""
+    """Where gRPC alone listens, faster; 127.0.0.1:8089 if empty (with `sandbox`: nowhere)."""
     http: str = ""
-    """Where HTTP listens; 127.0.0.1:8088 if empty (with `sandbox`: nowhere but on its one port)."""
+    """Where HTTP listens, and gRPC too; 127.0.0.1:8088 if empty (with `sandbox`: 127.0.0.1:30080)."""
     s3: str = ""
     """Where the object store listens; if empty 127.0.0.1:8087 or, where that is taken, any port, then always that."""
     listen: str = ""
@@ -163,8 +163,9 @@ def _listen(folder: data_folder.DataFolder, options: Options, base: ListenSettin
     sandbox = options.sandbox
     return ListenSettings(
         grpc=options.grpc or ("" if sandbox else placed(base.grpc)),
-        http=options.http or ("" if sandbox else placed(base.http)),
-        both=placed(_SANDBOX_BOTH) if sandbox else placed(base.both),
+        # The port for HTTP takes gRPC as well, so that one address is enough, also for the links that clients print.
+        http="",
+        both=options.http or placed(_SANDBOX_BOTH if sandbox else base.both or base.http),
         s3=options.s3 or placed(_SANDBOX_S3 if sandbox else _own_s3(folder)),
         hosts=base.hosts,
     )

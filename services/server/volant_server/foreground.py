@@ -93,9 +93,9 @@ def _signals() -> asyncio.Event:
 
 def _ready(running: embedded.Running) -> str:
     addresses = running.addresses
-    grpc, http = addresses.grpc[0], addresses.http[0]
+    both = addresses.http[0]
     return (
-        f"Volant is ready: gRPC {grpc}, pages http://{http}/console, objects http://{addresses.s3[0]},"
-        f" data {running.folder.root}. Next: FLYTE_PLATFORM_URL={grpc} FLYTE_PLATFORM_INSECURE=true"
+        f"Volant is ready: pages http://{both}/console, gRPC {addresses.grpc[0]}, objects http://{addresses.s3[0]},"
+        f" data {running.folder.root}. Next: FLYTE_PLATFORM_URL={both} FLYTE_PLATFORM_INSECURE=true"
         " pyflyte run --remote FILE.py WORKFLOW"
     )

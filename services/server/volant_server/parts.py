@@ -22,7 +22,7 @@ from volant_server.settings import BlobSettings, ServerSettings
 if TYPE_CHECKING:
     from volant_admin.service import Admin
     from volant_core.blobstore.s3 import S3Store
-    from volant_datacatalog.service import DataCatalog
+    from volant_datacatalog.service import Datacatalog
     from volant_engine.launchers.process.launcher import ProcessLauncher
     from volant_objectstore.service import ObjectStore
 
@@ -45,7 +45,7 @@ async def prepare(database: postgres.Database, settings: ServerSettings) -> None
     """Bring the schemas of the services that run here up to date, and end what a process before left."""
     if "admin" in settings.services:
         await postgres.migrate(database, "admin", "volant_admin")
-    if "datacatalog" in settings.services and present("datacatalog"):
+    if "datacatalog" in settings.services:
         await postgres.migrate(database, "datacatalog", "volant_datacatalog")
     if settings.alone and "admin" in settings.services:
         from volant_admin.dispatch import store
@@ -112,7 +112,7 @@ async def open_admin(
 @contextlib.asynccontextmanager
 async def open_datacatalog(
     settings: ServerSettings, database: postgres.Database, blobs: blobstore.BlobStore, clock: clock.Clock
-) -> "AsyncIterator[DataCatalog]":
+) -> "AsyncIterator[Datacatalog]":
     """The datacatalog."""
     from volant_datacatalog.service import open_datacatalog
 
@@ -177,10 +177,3 @@ async def open_engine(
         admin=admin, catalog=catalog, blobs=blobs, launcher=launcher, settings=settings.engine, clock=clock
     ):
         yield
-
-
-def present(name: str) -> bool:
-    """TEMPORARY: while services are being built."""
-    import importlib.util
-
-    return importlib.util.find_spec(f"volant_{name}.service") is not None

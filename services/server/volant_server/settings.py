@@ -9,6 +9,7 @@ from typing import Literal
 from volant_admin.settings import AdminSettings
 from volant_core import telemetry
 from volant_core.rpc import ServerSettings as RpcSettings
+from volant_datacatalog.settings import DatacatalogSettings
 from volant_engine.settings import EngineSettings
 
 ServiceName = Literal["admin", "datacatalog", "engine", "objectstore"]
@@ -118,6 +119,7 @@ class ServerSettings:
     blobs: BlobSettings = BlobSettings()
     peers: PeerSettings = PeerSettings()
     tasks: TaskSettings = dataclasses.field(default_factory=TaskSettings)
+    datacatalog: DatacatalogSettings = DatacatalogSettings()  # noqa: RUF009 - frozen
     engine: EngineSettings = EngineSettings()  # noqa: RUF009 - frozen
     admin: AdminSettings = AdminSettings()  # noqa: RUF009 - frozen
     rpc: RpcSettings = RpcSettings()  # noqa: RUF009 - frozen
