@@ -29,7 +29,7 @@ ZYGOTE = pathlib.Path(process.__file__).parent / "zygote.py"
 MODULES = {"pyflyte-execute": "bench_flytekit_tasks", "volant-execute": "bench_volant_tasks"}
 RESOLVERS = {
     "pyflyte-execute": "flytekit.core.python_auto_container.default_task_resolver",
-    "volant-execute": "volant.runtime.resolver",
+    "volant-execute": "volant.runtime.resolver.default_task_resolver",
 }
 
 
@@ -83,7 +83,7 @@ def warm(entry: str, folder: pathlib.Path) -> Iterator[tuple[Zygote, str]]:
     target = bare.expect("facts")["facts"]["scripts"][entry]
     kit = commands.KITS[commands.kit_of(entry)]
     log = str(folder / "zygote.log")
-    sdk = bare.fork(preload=[target.partition(":")[0], *kit.preload], load_files=kit.files, log=log)
+    sdk = bare.fork(preload=[target.partition(":")[0], *kit.preload], load_files={**kit.files, **kit.rehearsal}, log=log)
     version = sdk.fork(path=[str(HERE / "tasks")], log=log)
     version.ask(op="import", module=MODULES[entry])
     answer = version.expect("imported")
@@ -114,7 +114,7 @@ def run(zygote: Zygote, entry: str, target: str, folder: pathlib.Path, count: in
         if "ended" in message:
             ended += 1
             if message["status"]:
-                log = folder / "attempts" / message["ended"] / "log"
+                log = folder / f"objects/volant/metadata~/{message['ended']}~/n0~/data~/0~/log.txt"
                 raise RuntimeError(log.read_text() if log.exists() else f"status {message['status']}")
     return time.monotonic() - begin
 
@@ -130,6 +130,7 @@ def request(entry: str, target: str, folder: pathlib.Path, name: str) -> dict[st
         "op": "run",
         "name": name,
         "folder": str(folder / "attempts" / name),
+        "log": str(folder / "objects/volant/metadata~" / f"{name}~" / "n0~/data~/0~/log.txt"),
         "arguments": arguments,
         "entry": target,
         "modules": [MODULES[entry]],

@@ -222,12 +222,13 @@ class ProcessLauncher:
             here.is_limited = True
             request["cgroup"] = await self._memory.confine(here.name, limit)
         entry = self._zygotes.scripts.get(here.plan.script) if here.plan.kit else None
+        node = None
         if here.plan.kit and entry:
             node = await self._zygotes.version(here.plan.kit, environment, code, here.plan.modules)
             request.update(entry=entry, modules=here.plan.modules, environment=environment.attempt)
-        else:
-            node = await self._zygotes.bare(environment)
-            request["environment"] = _cold_environment(given, self._base, code)
+        if node is None:
+            node = await self._zygotes.bare()
+            request.update(entry=None, environment=_cold_environment(given, self._base, code))
         here.expect()
         here.is_asked_for = True
         node.run(here.name, request, here)

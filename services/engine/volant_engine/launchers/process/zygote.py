@@ -1,17 +1,18 @@
 """A warm interpreter that forks task attempts. Runs inside the task's Python, which has none of our packages.
 
-One file, standard library only, any Python from 3.8. The launcher starts one by exec with a socket (SOCK_SEQPACKET, one
-JSON object a message) as its first argument; every other zygote is forked from it and gets a socket of its own, passed
-with the request. The tree is: bare interpreter -> SDK loaded -> code version and declared environment -> attempts. All
-are this program; they differ in what they have loaded. A zygote never runs a task itself, because running one starts
-threads, and only a process without threads forks well. It ends when its socket does; attempts live on.
+Standard library only, any Python from 3.8; its folder is not on `sys.path`. The launcher starts one by exec with a socket
+(SOCK_SEQPACKET, one JSON object a message) as its argument; every other zygote is forked from it and gets a socket of
+its own, passed with the request. The tree is: bare interpreter -> SDK loaded -> code version and declared environment
+-> attempts (attempt.py). All are this program; they differ in what they have loaded. A zygote never runs a user's
+task, because that starts threads, and only a process without threads forks well. It ends when its socket does; attempts
+live on.
 """
+# A zygote holds as little as possible, and pathlib is not little.
+# ruff: noqa: PTH100, PTH102, PTH108, PTH115, PTH118, PTH120, PTH123, PTH208
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import errno
 import gc
 import importlib
 import json
@@ -22,10 +23,28 @@ import socket
 import sys
 import threading
 import time
-import types
-from typing import Any, NoReturn
+from importlib import util
+from typing import Any, Dict, NoReturn
 
-Message = dict[str, Any]
+Message = Dict[str, Any]  # noqa: UP006 (evaluated, also by Python 3.8)
+
+
+def load_file(module: str, path: str) -> Any:
+    """Load one of our own files as a module, without its folder on the path."""
+    spec = util.spec_from_file_location(module, path)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = util.module_from_spec(spec)
+    sys.modules[module] = loaded
+    try:
+        spec.loader.exec_module(loaded)
+    except BaseException:
+        del sys.modules[module]
+        raise
+    return loaded
+
+
+attempt = load_file("volant_attempt", os.path.join(os.path.dirname(os.path.abspath(__file__)), "attempt.py"))
 
 _LARGEST_MESSAGE = 1 << 20
 _LARGEST_REPLAY = 1 << 16
@@ -34,6 +53,7 @@ _CANNOT_START = 120
 _HARMLESS_THREADS = ("jemalloc_bg_thd",)
 # Libraries whose worker threads carry the process's own name and re-create themselves after a fork.
 _HARMLESS_POOLS = ("openblas", "libgomp", "libmkl", "libiomp", "libomp", "blis")
+_filling: list[Any] = []
 
 
 class Zygote:
@@ -57,7 +77,7 @@ class Zygote:
         poll.register(wake, select.POLLIN)
         poll.register(self.link, select.POLLIN)
         settle()
-        self.tell(ready=os.getpid(), start=start_time())
+        self.tell(ready=os.getpid(), start=attempt.start_time())
         while True:
             for descriptor, _ in poll.poll():
                 if descriptor == wake:
@@ -133,36 +153,42 @@ class Zygote:
         try:
             self.link.close()
             if message.get("log"):
-                redirect(message["log"])
+                attempt.redirect(message["log"])
             child = Zygote(link, self.stem, self.boot)
             child.replay.update(self.replay)
             apply_environment(message.get("environment", {}), self.stem, message.get("path"))
             if message.get("folder"):
                 os.chdir(message["folder"])
+            before = belongings()
             for module in message.get("preload", ()):
                 preload(module)
-            for module, file in message.get("load_files", {}).items():
-                load_file(module, file)
-            child.serve()
-        except BaseException:
+            for module, path in message.get("load_files", {}).items():
+                load_file(module, path)
+            why = disturbed(before)
+            if why:
+                child.tell(spoilt=why)
+            else:
+                child.serve()
+        except BaseException as error:  # noqa: BLE001 (the launcher must hear of it, whatever it is)
+            with contextlib.suppress(OSError):
+                link.send(json.dumps({"spoilt": f"{type(error).__name__}: {error}"}).encode())
             sys.excepthook(*sys.exc_info())
-            flush()
-            os._exit(1)
+        attempt.flush()
         os._exit(0)
 
     def load(self, module: str) -> Message:
         """Import the user's module here, if that leaves a process that can be forked."""
         before = belongings()
-        seeds = watch_seeds()
-        flush()
+        seeds = attempt.watch_seeds()
+        attempt.flush()
         log_before = os.fstat(1).st_size
         try:
             importlib.import_module(module)
         except BaseException as error:  # the user's module may do anything; the attempt will tell its own story
             return {"ok": False, "why": f"{type(error).__name__}: {error}"}
         finally:
-            restore_seeds(seeds, self.seeds)
-            flush()
+            attempt.restore_seeds(seeds, self.seeds)
+            attempt.flush()
         why = disturbed(before)
         if why:
             return {"ok": False, "why": why}
@@ -186,16 +212,16 @@ class Zygote:
             return
         child = self.fork()
         if not child:
-            self.attempt(message)
+            self.become_attempt(message)
         self.names[child] = message["name"]
         self.tell(started=message["name"], pid=child, at=time.time())
 
-    def attempt(self, message: Message) -> NoReturn:
+    def become_attempt(self, message: Message) -> NoReturn:
         """In a fresh fork: become the attempt. Its last act is its exit code."""
         folder = message["folder"]
         try:
             os.setsid()
-            claim(folder, self.boot)
+            attempt.claim(folder, self.boot)
         except FileExistsError:
             self.tell(exists=message["name"])
             os._exit(_CANNOT_START)
@@ -205,19 +231,19 @@ class Zygote:
         code = 1
         try:
             self.link.close()
-            prepare(message, folder)
+            attempt.prepare(message, folder)
             for module in message.get("modules", ()):
                 if module in self.replay:
                     os.write(1, self.replay[module])
             if message.get("entry"):
-                reseed(self.seeds)
+                attempt.reseed(self.seeds)
                 gc.enable()
-                code = run_entry(message["entry"], message["arguments"])
+                code = attempt.run_entry(message["entry"], message["arguments"])
             else:
-                code = run_command(message["arguments"])
+                code = attempt.run_command(message["arguments"])
         except BaseException:
             sys.excepthook(*sys.exc_info())
-        finish(folder, code)
+        attempt.finish(folder, code)
 
 
 def _ignore(_signal: int, _frame: Any) -> None:
@@ -225,150 +251,34 @@ def _ignore(_signal: int, _frame: Any) -> None:
 
 
 def settle() -> None:
-    """Make all that is loaded cheap to fork: no collector may touch it."""
+    """Make all that is loaded cheap to fork: no collector may touch it, and new objects find no room beside it."""
     gc.collect()
+    fill_holes()
     gc.freeze()
     gc.disable()
 
 
-def start_time(pid: str = "self") -> int:
-    """When the process was started, in clock ticks since boot: with the pid, its identity."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return int(file.read().rpartition(b")")[2].split()[19])
-
-
-def claim(folder: str, boot: str) -> None:
-    """Write pid and start time, whole and once: only one process is ever this attempt."""
-    mine = f"{folder}/pid.{os.getpid()}"
-    descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, f"{os.getpid()} {start_time()} {boot} {time.time():.6f}\n".encode())
-    finally:
-        os.close(descriptor)
-    try:
-        os.link(mine, folder + "/pid")
-    finally:
-        os.unlink(mine)
-
-
-def prepare(message: Message, folder: str) -> None:
-    """Give the attempt its folder, files, environment, limits and signals."""
-    redirect(message["log"])
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    if message.get("cgroup"):
-        with open(message["cgroup"], "w") as file:
-            file.write(str(os.getpid()))
-    environment = message["environment"]
-    work = folder + "/work"
-    os.mkdir(work, 0o700)
-    code = message.get("code")
-    if code:
-        for entry in os.listdir(code):
-            if entry != "__pycache__":
-                os.symlink(f"{code}/{entry}", f"{work}/{entry}")
-    if "TMPDIR" in environment:
-        os.mkdir(environment["TMPDIR"], 0o700)
-        tempfile = sys.modules.get("tempfile")
-        if tempfile is not None:
-            tempfile.tempdir = environment["TMPDIR"]  # type: ignore[attr-defined]
-    for path, content in message.get("files", {}).items():
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)
-        with os.fdopen(descriptor, "wb") as secret:
-            secret.write(content.encode())
-    os.environ.update(environment)
-    os.environ["PWD"] = work
-    os.chdir(work)
-
-
-def run_entry(entry: str, arguments: list[str]) -> int:
-    """Run a console script's function as its script would."""
-    module, _, attribute = entry.partition(":")
-    sys.argv = [script_path(arguments[0]), *arguments[1:]]
-    main = types.ModuleType("__main__")
-    main.__dict__.update(__file__=sys.argv[0], __builtins__=__builtins__)
-    sys.modules["__main__"] = main
-    try:
-        function: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            function = getattr(function, part)
-        sys.exit(function())
-    except SystemExit as leaving:
-        code = exit_code(leaving)
-    except BaseException:  # as the interpreter does with what nobody caught
-        sys.excepthook(*sys.exc_info())
-        code = 1
-    # What the interpreter does at its end: other threads first, then the handlers (trackers flush there).
-    for ending in (getattr(threading, "_shutdown", None), getattr(atexit, "_run_exitfuncs", None)):
-        try:
-            if ending is not None:
-                ending()
-        except SystemExit as leaving:
-            code = exit_code(leaving)
-        except BaseException:  # a handler's failure doesn't undo the task
-            sys.excepthook(*sys.exc_info())
-    return code
-
-
-def exit_code(leaving: SystemExit) -> int:
-    """The code that the interpreter would end with."""
-    if leaving.code is None:
-        return 0
-    if isinstance(leaving.code, int):
-        return leaving.code & 0xFF
-    sys.stderr.write(f"{leaving.code}\n")
-    return 1
-
-
-def run_command(arguments: list[str]) -> int:
-    """Run any command and wait for it: this process stays only to write down how it ended."""
-    try:
-        child = os.posix_spawnp(arguments[0], arguments, os.environ, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
-    except OSError as error:
-        sys.stderr.write(f"Cannot run {arguments[0]}: {error.strerror}\n")
-        return 127 if error.errno == errno.ENOENT else 126
-
-    def forward(number: int, _frame: Any) -> None:
-        with contextlib.suppress(OSError):
-            os.kill(child, number)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, forward)
-    _, status = os.waitpid(child, 0)
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-
-
-def finish(folder: str, code: int) -> NoReturn:
-    """Write the exit code, whole, and end without the interpreter's slow farewell."""
-    flush()
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder + "/exit~", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.write(descriptor, f"{code} {time.time():.6f}\n".encode())
-        os.close(descriptor)
-        os.rename(folder + "/exit~", folder + "/exit")
-    os._exit(code)
-
-
-def flush() -> None:
-    """Write what the standard streams hold."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
-
-
-def redirect(path: str) -> None:
-    """Send the standard streams to a file."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, flags, 0o600)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+def fill_holes() -> None:
+    """Use up the free blocks between objects: an object put there by a fork would cost it a copy of the page."""
+    counter = getattr(sys, "_debugmallocstats", None)
+    if counter is None or not hasattr(os, "memfd_create"):
+        return
+    attempt.flush()
+    kept, stats = os.dup(2), os.memfd_create("stats")
+    os.dup2(stats, 2)
+    counter()
+    os.dup2(kept, 2)
+    os.close(kept)
+    text = os.pread(stats, 1 << 16, 0).decode()
+    os.close(stats)
+    for line in text.splitlines():
+        words = line.split()  # class, size, pools, blocks in use, blocks free
+        if len(words) == 5 and all(word.isdigit() for word in words):
+            size, free = int(words[1]), int(words[4])
+            if size >= 48:
+                _filling.extend(bytes(size - 33) for _ in range(free))
+            elif size > 16:
+                _filling.extend(float(number) for number in range(free))
 
 
 def printed_since(offset: int) -> bytes:
@@ -382,7 +292,7 @@ def apply_environment(environment: dict[str, str], stem: list[str], path: list[s
     """Make the declared environment true before anything reads it."""
     os.environ.update(environment)
     if path is not None:
-        sys.path[:] = [os.path.dirname(script_path("python")), *path, *stem]
+        sys.path[:] = [os.path.dirname(attempt.script_path("python")), *path, *stem]
         importlib.invalidate_caches()
     loggers = sys.modules.get("flytekit.loggers")
     if loggers is not None and any(name.startswith("FLYTE_SDK_") for name in environment):
@@ -396,27 +306,6 @@ def preload(module: str) -> None:
         importlib.import_module(module)
     except BaseException as error:
         sys.stderr.write(f"Not preloaded: {module} ({type(error).__name__}: {error})\n")
-
-
-def load_file(module: str, path: str) -> None:
-    """Load one of our own files as a module, without its folder on the path."""
-    from importlib import util  # noqa: PLC0415 (not needed by the bare interpreter)
-
-    try:
-        spec = util.spec_from_file_location(module, path)
-        assert spec is not None
-        assert spec.loader is not None
-        loaded = util.module_from_spec(spec)
-        sys.modules[module] = loaded
-        spec.loader.exec_module(loaded)
-    except BaseException as error:
-        sys.modules.pop(module, None)
-        sys.stderr.write(f"Not loaded: {module} ({type(error).__name__}: {error})\n")
-
-
-def script_path(name: str) -> str:
-    """Where the interpreter's scripts are: what sys.argv[0] of a console script says."""
-    return os.path.join(os.path.dirname(os.path.abspath(sys.executable)), name)
 
 
 def belongings() -> tuple[set[int], set[str]]:
@@ -444,15 +333,6 @@ def disturbed(before: tuple[set[int], set[str]]) -> str:
     return ""
 
 
-def read(path: str) -> str:
-    """A small file's text, or nothing."""
-    try:
-        with open(path, errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
 def forget_shared_folders() -> None:
     """A temporary folder made at import is shared by all attempts: none of them may remove it at its end."""
     weakref = sys.modules.get("weakref")
@@ -462,53 +342,13 @@ def forget_shared_folders() -> None:
                 finalizer.atexit = False
 
 
-def watch_seeds() -> Message:
-    """Notice whether a module seeds Python's generator while it is imported: then all attempts shall draw the same."""
-    random = sys.modules.get("random")
-    if random is None:
-        return {}
-    original = random.seed
-    seen: Message = {"module": random, "original": original, "seeded": False}
-
-    def seed(value: Any = None, *arguments: Any, **keywords: Any) -> None:
-        seen["seeded"] = value is not None
-        original(value, *arguments, **keywords)
-
-    random.seed = seed  # type: ignore[attr-defined]
-    return seen
-
-
-def restore_seeds(seen: Message, kept: Message) -> None:
-    """Undo `watch_seeds`; keep the state of a generator that was seeded on purpose."""
-    if seen:
-        seen["module"].seed = seen["original"]
-        if seen["seeded"]:
-            kept["random"] = seen["module"].getstate()
-
-
-def reseed(kept: Message) -> None:
-    """Let siblings draw different numbers, except where the module asked for the same ones."""
-    random = sys.modules.get("random")
-    if random is not None:
-        if "random" in kept:
-            random.setstate(kept["random"])
-        else:
-            random.seed()
-    flyte_random = sys.modules.get("flytekit.interfaces.random")
-    if flyte_random is not None:
-        flyte_random.random.seed()
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        key = numpy_random.get_state()[1]
-        first, second = int(key[0]), int(key[1])
-        # After seed(n), and only then, the state is this recurrence: such a module wants the same numbers each time.
-        if second != (1812433253 * (first ^ (first >> 30)) + 1) & 0xFFFFFFFF:
-            numpy_random.seed()
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        with contextlib.suppress(Exception):
-            if torch.initial_seed() >= 1 << 32:
-                torch.seed()
+def read(path: str) -> str:
+    """A small file's text, or nothing."""
+    try:
+        with open(path, errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def facts() -> Message:
@@ -557,7 +397,7 @@ def main() -> None:
         del sys.path[0]
     given = [os.path.abspath(part) for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
     stem = [part for part in sys.path if part not in given]
-    sys.path.insert(0, os.path.dirname(script_path("python")))
+    sys.path.insert(0, os.path.dirname(attempt.script_path("python")))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]

@@ -54,6 +54,8 @@ class Node:
         self.facts: asyncio.Future[dict[str, Any]] = loop.create_future()
         self._tasks = tasks
         self._link: link.Link | None = None
+        self.spoilt = ""
+        """Why it can't fork, where it said so itself."""
         for future in (self.ready, self.facts):
             future.add_done_callback(_seen)
 
@@ -128,6 +130,8 @@ class Node:
             _resolve(self.ready, None)
         elif "facts" in message:
             _resolve(self.facts, message["facts"])
+        elif "spoilt" in message:
+            self.spoilt = message["spoilt"]
 
     def _lost(self) -> None:
         gone = errors.UnavailableError(f"the {self.title} zygote ended; its log is in the data folder's zygotes/")
@@ -163,6 +167,8 @@ class Zygotes:
         self._trees: dict[tuple[tuple[str, str], ...], asyncio.Task[_Tree | errors.UnavailableError]] = {}
         self._versions: collections.OrderedDict[_VersionKey, Node] = collections.OrderedDict()
         self._not_here: dict[_VersionKey, set[str]] = {}
+        self._unrehearsed: set[str] = set()
+        self._cold: set[str] = set()
         self.facts: dict[str, str] = {}
         self.scripts: dict[str, str] = {}
 
@@ -186,32 +192,53 @@ class Zygotes:
         for tree in trees:
             await asyncio.to_thread(_wait, tree.process)
 
-    async def bare(self, environment: commands.Environment) -> Node:
-        """The zygote for cold commands: a bare interpreter, whatever the environment."""
-        del environment  # it is given to the command itself
+    async def bare(self) -> Node:
+        """The zygote for cold commands: a bare interpreter."""
         return (await self._tree({})).bare
 
-    async def sdk(self, kit: str, interpreter: Mapping[str, str]) -> Node:
-        """The zygote with an SDK loaded."""
+    async def sdk(self, kit: str, interpreter: Mapping[str, str]) -> Node | None:
+        """The zygote with an SDK loaded; None when what the SDK does to a process can't be forked."""
         tree = await self._tree(interpreter)
-        node = tree.sdks.get(kit)
-        if node is None or not node.is_open:
-            has = commands.KITS[kit]
-            entries = {self.scripts[script].partition(":")[0] for script in has.scripts if script in self.scripts}
-            node = tree.bare.fork(
-                f"{kit}",
-                preload=[*sorted(entries), *has.preload],
-                load_files=dict(has.files),
-                log=str(self._settings.zygotes / f"{kit}.log"),
-            )
-            tree.sdks[kit] = node
-        await asyncio.shield(node.ready)
-        return node
+        while kit not in self._cold:
+            node = tree.sdks.get(kit)
+            if node is None or not node.is_open:
+                node = tree.sdks[kit] = self._fork_sdk(tree, kit)
+            try:
+                await asyncio.shield(node.ready)
+            except errors.UnavailableError:
+                if not node.spoilt:
+                    raise
+                self._distrust(kit, node.spoilt)
+            else:
+                return node
+        return None
+
+    def _fork_sdk(self, tree: _Tree, kit: str) -> Node:
+        has = commands.KITS[kit]
+        entries = {self.scripts[script].partition(":")[0] for script in has.scripts if script in self.scripts}
+        return tree.bare.fork(
+            kit,
+            preload=[*sorted(entries), *has.preload],
+            load_files={**has.files, **({} if kit in self._unrehearsed else has.rehearsal)},
+            log=str(self._settings.zygotes / f"{kit}.log"),
+        )
+
+    def _distrust(self, kit: str, why: str) -> None:
+        """Do without a rehearsal; and when that doesn't help either, without forks of this SDK."""
+        if kit not in self._unrehearsed and commands.KITS[kit].rehearsal:
+            self._unrehearsed.add(kit)
+            _log.info("%s is forked without a rehearsal: %s", kit, why)
+        elif kit not in self._cold:
+            self._cold.add(kit)
+            _log.warning("%s is started anew for each attempt, which is slow, because it can't be forked: %s", kit, why)
 
     async def version(
         self, kit: str, environment: commands.Environment, code: pathlib.Path | None, modules: tuple[str, ...]
-    ) -> Node:
-        """The zygote that has the user's modules loaded in that environment, as far as they can be shared."""
+    ) -> Node | None:
+        """The zygote that has the user's modules loaded in that environment, as far as they can be shared.
+
+        None when the SDK can't be forked here.
+        """
         python_path = environment.python_path
         if python_path is None:
             given = self._environment.get("PYTHONPATH", "")
@@ -222,6 +249,8 @@ class Zygotes:
             node = self._versions.get(key)
             if node is None or not node.is_open:
                 sdk = await self.sdk(kit, environment.interpreter)
+                if sdk is None:
+                    return None
                 node = self._versions.get(key)
                 if node is None or not node.is_open:
                     node = self._versions[key] = self._fork_version(sdk, key)

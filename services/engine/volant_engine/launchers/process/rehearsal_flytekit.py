@@ -1,0 +1,90 @@
+"""One run of flytekit's entry point in its zygote, on a task of our own that does nothing.
+
+Loaded by file into the zygote, after the folder file system. What a first run makes (specialised byte code, caches, lazy
+imports) is then made once and shared by all forks, instead of by each of them again. The thread that the run starts is
+ended; the launcher's zygote checks that nothing else was left behind, and does without a rehearsal otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import sys
+import tempfile
+from typing import Any
+
+import flytekit
+from flyteidl.core import literals_pb2
+from flytekit.bin import entrypoint
+from flytekit.core.context_manager import FlyteEntities
+from flytekit.utils import asyn
+
+import volant_folder_s3
+
+
+@flytekit.task
+def nothing(number: int, text: str) -> int:
+    """Do nothing, with the commonest types."""
+    return number
+
+
+class _Resolver:
+    """Finds the one task."""
+
+    def load_task(self, loader_args: list[str]) -> Any:
+        """The task, whatever is asked for."""
+        return nothing
+
+
+resolver = _Resolver()
+
+
+def rehearse() -> None:
+    """Run the entry point on the task, with a store of its own."""
+    folder = tempfile.mkdtemp(prefix="volant-rehearsal-")
+    root, bucket = volant_folder_s3.ROOT, volant_folder_s3.BUCKET
+    before = list(sys.path), list(sys.argv), os.getcwd(), dict(os.environ), list(FlyteEntities.entities)
+    try:
+        volant_folder_s3.ROOT, volant_folder_s3.BUCKET = folder, "rehearsal"
+        os.mkdir(f"{folder}/rehearsal")
+        values = {
+            "number": literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=1))),
+            "text": literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(string_value=""))),
+        }
+        with open(f"{folder}/rehearsal/inputs.pb", "wb") as file:
+            file.write(literals_pb2.LiteralMap(literals=values).SerializeToString())
+        os.environ["FLYTE_INTERNAL_EXECUTION_PROJECT"] = "rehearsal"
+        os.chdir(folder)
+        # Byte code is specialised after it has run a few times.
+        for number in range(3):
+            arguments = ["--inputs", "s3://rehearsal/inputs.pb", "--output-prefix", f"s3://rehearsal/{number}/out"]
+            arguments += ["--raw-output-data-prefix", f"s3://rehearsal/{number}/raw"]
+            arguments += ["--checkpoint-path", f"s3://rehearsal/{number}/raw/check", "--prev-checkpoint", '""']
+            arguments += ["--resolver", f"{__name__}.resolver", "--", "nothing"]
+            sys.argv = ["pyflyte-execute", *arguments]
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+                entrypoint.execute_task_cmd()
+        if not os.path.exists(volant_folder_s3._file("2/out/outputs.pb")):
+            raise RuntimeError("the rehearsal gave no outputs")
+    finally:
+        volant_folder_s3.ROOT, volant_folder_s3.BUCKET = root, bucket
+        sys.path[:], sys.argv[:] = before[0], before[1]
+        os.chdir(before[2])
+        os.environ.clear()
+        os.environ.update(before[3])
+        FlyteEntities.entities[:] = before[4]
+        _end_threads()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_threads() -> None:
+    for runner in asyn.loop_manager._runner_map.values():
+        loop = runner._TaskRunner__loop
+        loop.call_soon_threadsafe(loop.stop)
+        runner._TaskRunner__runner_thread.join(5)
+    asyn.loop_manager._runner_map.clear()
+
+
+rehearse()
