@@ -101,8 +101,8 @@ class Bindings:
         report.add(
             Code.MISMATCHING_BINDINGS,
             self._node_id,
-            f"Input [{var}] on node [{self._node_id}] expects bindings of type [{describe(expected)}]."
-            f" Received [{describe_binding(data)}].",
+            f"Input [{var}] on node [{self._node_id}] expects bindings of type"
+            f" [{describe(expected) if expected else 'any'}]. Received [{describe_binding(data)}].",
         )
         return None
 
@@ -207,7 +207,8 @@ class Bindings:
         found = self._attribute(promise, outputs[name], indexed, report)
         if found is None:
             return None
-        unknown = found.WhichOneof("type") is None
+        # At the end of a path, or of a node about which an error is told already, the type may be unknown.
+        unknown = found.WhichOneof("type") is None and (promise.attr_path or not outputs)
         if expected is not None and not unknown and not castability.castable(found, expected):
             report.add(
                 Code.MISMATCHING_TYPES,

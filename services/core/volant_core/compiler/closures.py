@@ -63,6 +63,8 @@ def compile_workflow(
     closure = compiler_pb2.CompiledWorkflowClosure()
     known: dict[str, interfaces.Interface] = {}
     for task in tasks:
+        if not task.template.HasField("id"):
+            report.add(Code.VALUE_REQUIRED, "task", "Value required [Template.Id].")
         key = identifier_key(task.template.id)
         if key not in known:
             known[key] = interfaces.interface_of(interfaces.name_of(task.template.id), task.template.interface, report)

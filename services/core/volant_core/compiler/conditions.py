@@ -53,7 +53,8 @@ def _operand(
         case "primitive":
             return castability.type_of_primitive(operand.primitive)
         case "scalar":
-            return castability.type_of_scalar(operand.scalar)
+            found = castability.type_of_scalar(operand.scalar)
+            return None if found is None or castability.is_none(found) else found  # anything may be compared with None
         case "var" if operand.var:
             if operand.var in inputs:
                 return inputs[operand.var]
@@ -66,11 +67,9 @@ def _operand(
 
 
 def _comparable(left: types_pb2.LiteralType, right: types_pb2.LiteralType) -> bool:
-    """Whether running can compare them: one simple type, or nothing with anything."""
+    """Whether running can compare them: values of one simple type."""
     ours, theirs = _kinds(left), _kinds(right)
-    if ours is None or theirs is None:
-        return True
-    return types_pb2.NONE in ours | theirs or bool(ours & theirs)
+    return ours is None or theirs is None or bool(ours & theirs)
 
 
 def _kinds(type_: types_pb2.LiteralType) -> frozenset[int] | None:
@@ -87,7 +86,7 @@ def _kinds(type_: types_pb2.LiteralType) -> frozenset[int] | None:
                 if kinds is None:
                     return None
                 found |= kinds
-            return frozenset(found - {types_pb2.NONE}) or frozenset({types_pb2.NONE})
+            return frozenset(found)
         case None:
             return None
         case _:

@@ -35,7 +35,9 @@ def identifier_key(id_: identifier_pb2.Identifier) -> str:
 
 def name_of(id_: identifier_pb2.Identifier) -> str:
     """An identifier in error texts."""
-    return identifier_key(id_)
+    names = identifier_pb2.ResourceType.DESCRIPTOR.values_by_number
+    kind = names[id_.resource_type].name.lower() if id_.resource_type in names else str(id_.resource_type)
+    return f"{kind} {identifier_key(id_)}"
 
 
 def types_of(node_id: str, variables: interface_pb2.VariableMap, report: Report) -> Types:

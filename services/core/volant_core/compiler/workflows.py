@@ -186,10 +186,11 @@ class WorkflowCompiler:
             return None
         id_ = node.task_node.reference_id
         found = self._references.tasks.get(interfaces.identifier_key(id_))
-        if found is None:
+        if found is None or id_.resource_type != identifier_pb2.TASK:
             self._report.add(
                 Code.TASK_REFERENCE_NOT_FOUND, node.id, f"Referenced Task [{interfaces.name_of(id_)}] not found."
             )
+            return None
         return found
 
     def _workflow_interface(self, node: workflow_pb2.Node) -> Interface | None:
@@ -198,12 +199,12 @@ class WorkflowCompiler:
         if kind == "launchplan_ref":
             id_ = node.workflow_node.launchplan_ref
             plan = self._references.launch_plans.get(interfaces.identifier_key(id_))
-            if plan is not None:
+            if plan is not None and id_.resource_type == identifier_pb2.LAUNCH_PLAN:
                 return interfaces.launch_plan_interface(node, plan, self._report)
         elif kind == "sub_workflow_ref":
             id_ = node.workflow_node.sub_workflow_ref
             found = self._references.workflows.get(interfaces.identifier_key(id_))
-            if found is not None:
+            if found is not None and id_.resource_type == identifier_pb2.WORKFLOW:
                 return found
         self._report.add(
             Code.WORKFLOW_REFERENCE_NOT_FOUND,
@@ -314,6 +315,9 @@ class WorkflowCompiler:
 
     def _add_failure_node(self, node: workflow_pb2.Node) -> None:
         """Check the failure node; it runs beside the graph, so nothing leads to it."""
+        if not node.id:
+            self._report.add(Code.VALUE_REQUIRED, "<node>", "Value required [Id] of the failure node.")
+            return
         if node.id in self._nodes:
             self._report.add(Code.DUPLICATE_NODE_ID, node.id, "The failure node has the id of another node.")
             return
@@ -360,6 +364,8 @@ class WorkflowCompiler:
             )
 
     def _write_connections(self) -> None:
+        self._template.ClearField("outputs")
+        self._template.outputs.extend(self._nodes[END_NODE].inputs)  # where promises got their start node
         connections = self._workflow.connections
         connections.SetInParent()
         for field, edges in ((connections.downstream, self._down), (connections.upstream, self._up)):
