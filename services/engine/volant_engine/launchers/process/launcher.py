@@ -81,9 +81,17 @@ class ProcessLauncher:
         await self._zygotes.start()
         self._logs.start(self._runs)
 
+    @property
+    def running(self) -> int:
+        """Attempts that are under way."""
+        return len(self._runs)
+
     async def launch(self, attempt: port.Attempt) -> None:
         """Run the attempt, or adopt it. Returns when it is accepted; it may wait for a slot afterwards."""
-        if attempt.name in self._runs:
+        known = self._runs.get(attempt.name)
+        if known is not None:
+            if known.began is not None:
+                self._tell_running(known, known.began)
             return
         self._check(attempt)
         folder = self._settings.attempts / attempt.name
@@ -236,7 +244,8 @@ class ProcessLauncher:
         if started is not None:
             if limit is not None and request["cgroup"] is None and here.pid is not None:
                 self._memory.watch(here.name, here.pid, limit)
-            self._tell(here, port.AttemptPhase.RUNNING, started, started=started, has_logs=self._logs.is_live(here))
+            here.began = started
+            self._tell_running(here, started)
         outcome = await here.outcome
         if isinstance(outcome, run.Refusal):
             raise errors.UnavailableError(f"the attempt could not be started: {outcome.why}")
@@ -244,7 +253,6 @@ class ProcessLauncher:
 
     async def _adopt(self, here: run.Run) -> verdicts.Ending | None:
         """Wait for the end of an attempt that was started before; None when it never was."""
-        told = False
         while True:
             claim = await asyncio.to_thread(folders.read_claim, here.folder)
             descriptor = None if claim is None else await asyncio.to_thread(folders.open_process, claim)
@@ -262,10 +270,9 @@ class ProcessLauncher:
             if not here.has_slot and not here.attempt.is_eager:
                 self._slots.force()
                 here.has_slot = True
-            if not told:
-                told = True
-                live = self._logs.is_live(here)
-                self._tell(here, port.AttemptPhase.RUNNING, claim.at, started=claim.at, has_logs=live)
+            if here.began is None:
+                here.began = claim.at
+                self._tell_running(here, claim.at)
             await _gone(descriptor)
 
     async def _has_outputs(self, here: run.Run) -> bool:
@@ -339,6 +346,9 @@ class ProcessLauncher:
             await asyncio.to_thread(folders.send, left, signal.SIGKILL)
 
     # News and folders
+
+    def _tell_running(self, here: run.Run, began: float) -> None:
+        self._tell(here, port.AttemptPhase.RUNNING, began, started=began, has_logs=self._logs.is_live(here))
 
     def _tell(
         self,

@@ -46,6 +46,8 @@ class Run:
         self.is_asked_for = False
         """A zygote was asked to fork it."""
         self.pid: int | None = None
+        self.began: float | None = None
+        """Seconds since 1970 when it was started, once that is told."""
         self.start: asyncio.Future[float | None]
         """When it was forked; None when that did not happen."""
         self.outcome: asyncio.Future[verdicts.Ending | Detour | Refusal]
