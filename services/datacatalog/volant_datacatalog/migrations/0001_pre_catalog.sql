@@ -42,7 +42,7 @@ CREATE TABLE tags (
     artifact_key uuid NOT NULL REFERENCES artifacts,
     artifact_id text COLLATE "C" NOT NULL,
     created_at timestamptz NOT NULL,
-    CONSTRAINT tags_key PRIMARY KEY (dataset_id, name)
+    CONSTRAINT tags_key PRIMARY KEY (name, dataset_id)
 );
 
 CREATE INDEX tags_by_artifact ON tags (artifact_key);
