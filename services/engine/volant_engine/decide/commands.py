@@ -109,7 +109,9 @@ class CachePut:
     index: int
     key: CacheKey
     task: tasks_pb2.TaskTemplate
-    outputs: literals_pb2.LiteralMap
+    outputs: literals_pb2.LiteralMap | None
+    """None when they are too large to be held; then they are only at `uri`."""
+    uri: str
     overwrite: bool
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from volant_core.model import literals, phases
 from volant_engine.decide import commands, graphs, lifecycle, scopes, state
-from volant_engine.decide.kinds import behaviour, branches, simple, subworkflows, tasks
+from volant_engine.decide.kinds import arrays, behaviour, branches, gates, launch_plans, simple, subworkflows, tasks
 
 _Kind = graphs.Kind
 _Phase = state.NodePhase
@@ -15,6 +15,9 @@ BEHAVIOURS: Mapping[graphs.Kind, behaviour.Behaviour] = {
     _Kind.TASK: tasks.BEHAVIOUR,
     _Kind.ECHO: simple.ECHO,
     _Kind.SUBWORKFLOW: subworkflows.BEHAVIOUR,
+    _Kind.LAUNCH_PLAN: launch_plans.BEHAVIOUR,
+    _Kind.GATE: gates.BEHAVIOUR,
+    _Kind.ARRAY: arrays.BEHAVIOUR,
     _Kind.BRANCH: branches.BEHAVIOUR,
     _Kind.END: simple.END,
     _Kind.BROKEN: simple.BROKEN,

@@ -37,11 +37,13 @@ def enlist(run: state.Run, scope: state.Scope, spec: graphs.Spec) -> state.Node:
 
 
 def queue(run: state.Run, node: state.Node) -> None:
-    """The node can run: its inputs are known."""
+    """The node can run: its inputs are known. One that ran before a restart gets its deadlines back."""
     scope = node.scope
     scope.live[node] = None
     if not node.queued_at:
         node.queued_at = run.now
+    if node.attempt_started_at and node.spec.timeout:
+        set_deadlines(run, node)
     if node.phase == _Phase.UNDEFINED:
         become(run, node, _Phase.QUEUED)
 
@@ -56,10 +58,10 @@ def running(run: state.Run, node: state.Node, at: float = 0.0) -> None:
     if not node.attempt_started_at:
         node.attempt_started_at = begun
         if node.spec.timeout:
-            _set_deadlines(run, node)
+            set_deadlines(run, node)
 
 
-def _set_deadlines(run: state.Run, node: state.Node) -> None:
+def set_deadlines(run: state.Run, node: state.Node) -> None:
     """Two deadlines: one for the attempt, retryable, and twice that for all attempts, from the start of the first.
 
     Flyte counts the second from when the node was queued; here waiting for a free slot of the launcher costs nothing.
@@ -78,8 +80,13 @@ def deadline(run: state.Run, node: state.Node, what: str) -> None:
         text = f"task active timeout [{literals.go_duration(2 * timeout)}] expired"
         halt(run, node, state.Then.TIME_OUT, state.error("Timeout", text, state.USER))
     else:
-        text = f"task execution timeout [{literals.go_duration(timeout)}] expired"
-        halt(run, node, state.Then.RETRY, state.error("TimeoutExpired", text, state.USER))
+        halt(run, node, state.Then.RETRY, timed_out(timeout))
+
+
+def timed_out(timeout: float) -> execution_pb2.ExecutionError:
+    """Why an attempt that took too long is stopped; another may be quicker."""
+    text = f"task execution timeout [{literals.go_duration(timeout)}] expired"
+    return state.error("TimeoutExpired", text, state.USER)
 
 
 def resolve_inputs(run: state.Run, node: state.Node) -> literals_pb2.LiteralMap | None:

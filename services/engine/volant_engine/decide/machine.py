@@ -103,7 +103,10 @@ def _for_attempt(run: state.Run, event: Any) -> None:
 
 
 def _written(run: state.Run, event: events.Written) -> None:
+    node = run.writing.get(event.node_id)
     lifecycle.written(run, event.node_id)
+    if node is not None and not node.is_terminal:
+        flow.BEHAVIOURS[node.spec.kind].heard(run, node, event)
 
 
 def _continued(run: state.Run, event: events.Continued) -> None:

@@ -85,7 +85,7 @@ def account(scope: state.Scope, node: state.Node) -> list[int]:
     """Take the end of a top-level node into the counters; the nodes that wait for nothing more now."""
     scope.remaining -= 1
     good = node.phase in phases.GOOD_NODE
-    if not good and node.phase in {_Phase.FAILED, _Phase.TIMED_OUT, _Phase.ABORTED}:
+    if node.phase in {_Phase.FAILED, _Phase.TIMED_OUT} or (node.phase == _Phase.ABORTED and scope.error is None):
         scope.error = error_of(node)
         scope.reason = f"node [{node.spec.id}] ended {_Phase.Phase.Name(node.phase)}"
     ready = []

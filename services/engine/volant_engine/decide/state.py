@@ -2,7 +2,7 @@
 
 import collections
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from volant_core.model import layout, naming, phases
@@ -20,7 +20,7 @@ ExecutionPhase = execution_pb2.WorkflowExecution
 class Limits:
     """Bounds of the engine that shape decisions."""
 
-    __slots__ = ("array_window", "held", "inline", "interruptible_threshold", "slice", "system_retries")
+    __slots__ = ("array_window", "element", "held", "inline", "interruptible_threshold", "slice", "system_retries")
 
     def __init__(
         self,
@@ -28,6 +28,7 @@ class Limits:
         system_retries: int = 3,
         inline: int = 16 * 1024,
         held: int = 64 * 1024,
+        element: int = 2 * 1024,
         array_window: int = 512,
         steps: int = 512,
         interruptible_threshold: int = -1,
@@ -38,6 +39,7 @@ class Limits:
             system_retries: tries again after SYSTEM failures, for each node.
             inline: bytes up to which values made by the engine travel in its records.
             held: bytes up to which outputs are kept in memory until they are needed.
+            element: bytes up to which an array element's outputs are kept in memory.
             array_window: elements of one array in flight where the user sets no bound.
             steps: transitions made in one go, before others get the processor.
             interruptible_threshold: system failures after which a node is no longer interruptible; 0 or less counts
@@ -46,6 +48,7 @@ class Limits:
         self.system_retries = system_retries
         self.inline = inline
         self.held = held
+        self.element = element
         self.array_window = array_window
         self.slice = steps
         self.interruptible_threshold = interruptible_threshold
@@ -398,7 +401,8 @@ class Run:
         self.commands: list[commands.Command] = []
         self.dirty: dict[Node, None] = {}
         self.dirty_tasks: dict[Try, None] = {}
-        self.dirty_elements: dict[tuple[str, int], Any] = {}
+        self.dirty_elements: dict[tuple[str, int, int], Callable[[], dispatch_pb2.ArrayElement]] = {}
+        """What makes the record, by array node, index and attempt."""
         self.dirty_self = False
         self.writing: dict[str, Node] = {}
         """Nodes with bytes on their way to the store, by id."""

@@ -12,7 +12,7 @@ from volantidl.core import catalog_pb2
 
 _log = structlog.get_logger(__name__)
 _MOST_LOOK_UPS = 500
-_MOST_PUTS = 100
+_MOST_PUTS = 50
 
 
 class Cache:
@@ -75,6 +75,7 @@ class Cache:
         entry = catalog.Entry(
             key=command.key,
             outputs=command.outputs,
+            uri=command.uri,
             execution=one.assignment.id,
             node_id=command.node_id,
             attempt=command.attempt,

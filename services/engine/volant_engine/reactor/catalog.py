@@ -24,7 +24,9 @@ class Entry:
     """Outputs to be kept, and who made them."""
 
     key: commands.CacheKey
-    outputs: literals_pb2.LiteralMap
+    outputs: literals_pb2.LiteralMap | None
+    uri: str
+    """Where the outputs are as well; the only place where they are not given."""
     execution: identifier_pb2.WorkflowExecutionIdentifier
     node_id: str
     attempt: int

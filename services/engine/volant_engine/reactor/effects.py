@@ -13,6 +13,8 @@ from volant_engine.reactor import attempts, cache, children, dynamic_graphs, pat
 from volantidl.core import execution_pb2, literals_pb2
 
 _log = structlog.get_logger(__name__)
+_READS = 64
+"""Values read at once for one node."""
 
 
 class Effects:
@@ -121,7 +123,8 @@ class Effects:
             except errors.VolantError as wrong:
                 missing[uri] = wrong.message
 
-        async with asyncio.TaskGroup() as group:
-            for uri in command.uris:
-                group.create_task(read(uri))
+        for begin in range(0, len(command.uris), _READS):
+            async with asyncio.TaskGroup() as group:
+                for uri in command.uris[begin : begin + _READS]:
+                    group.create_task(read(uri))
         self._post(one, events.Fetched(self._now(), command.node_id, maps, literals, missing))

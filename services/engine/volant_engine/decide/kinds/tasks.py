@@ -9,7 +9,7 @@ from typing import Any
 from volant_core.model import layout, naming
 from volant_engine.decide import caching, commands, events, lifecycle, state
 from volant_engine.decide.kinds import attempts, behaviour, dynamics
-from volantidl.core import catalog_pb2, literals_pb2
+from volantidl.core import catalog_pb2
 
 _Reservation = catalog_pb2.CatalogReservation
 _State = events.AttemptState
@@ -216,22 +216,10 @@ def store(run: state.Run, node: state.Node) -> None:
         progress.key = caching.key_of(task, inputs)
         progress.owner = caching.owner(run, node)
     node.detail = progress
-    if node.outputs is None:
-        run.commands.append(commands.Fetch(node.id, (node.output_uri,)))
-        progress.stage = Stage.STORE
-        return
-    _put(run, node, progress, node.outputs)
-
-
-def _put(run: state.Run, node: state.Node, progress: Progress, outputs: literals_pb2.LiteralMap) -> None:
-    task = node.spec.task
-    assert task is not None, "a task node has a task"
-    assert progress.key is not None, "only cacheable tasks are stored"
     progress.stage = Stage.STORE
+    overwrite = run.identity.overwrite_cache
     run.commands.append(
-        commands.CachePut(
-            node.id, node.attempt, -1, progress.key, task, outputs, overwrite=run.identity.overwrite_cache
-        )
+        commands.CachePut(node.id, node.attempt, -1, progress.key, task, node.outputs, node.output_uri, overwrite)
     )
 
 
@@ -259,9 +247,6 @@ def _heard(run: state.Run, node: state.Node, event: Any) -> None:
         _stored(run, node, event)
     elif isinstance(event, events.Woken) and node.detail.stage == Stage.WAIT:
         _look_up(run, node, node.detail)
-    elif isinstance(event, events.Fetched) and node.detail.stage == Stage.STORE:
-        found = event.maps.get(node.output_uri)
-        _put(run, node, node.detail, found if found is not None else literals_pb2.LiteralMap())
 
 
 def _halt(run: state.Run, node: state.Node) -> None:

@@ -1,0 +1,609 @@
+"""Each kind of node, decided in virtual time."""
+
+import engine_graphs as g
+import pytest
+from engine_world import World
+from volant_core import compiler
+from volant_core.model import literals
+from volant_engine.decide import events, graphs, state
+from volantidl.admin import execution_pb2 as admin_execution_pb2
+from volantidl.core import catalog_pb2, execution_pb2, identifier_pb2, interface_pb2, literals_pb2, workflow_pb2
+
+_Execution = execution_pb2.WorkflowExecution
+_Task = execution_pb2.TaskExecution
+SYSTEM = execution_pb2.ExecutionError.SYSTEM
+USER = execution_pb2.ExecutionError.USER
+
+
+def failure(message="no", *, code="Bad", kind=USER, retryable=False):
+    return (execution_pb2.ExecutionError(code=code, message=message, kind=kind), retryable)
+
+
+def output(store, var="o0") -> int:
+    return literals_pb2.LiteralMap.FromString(store.execution.outputs).literals[var].scalar.primitive.integer
+
+
+def values(store, node_id: str, world: World) -> literals_pb2.LiteralMap:
+    record = store.nodes[node_id]
+    data = world.blobs[record.output_uri] if record.output_uri else record.outputs
+    return literals_pb2.LiteralMap.FromString(data)
+
+
+# --- graphs -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_chain_passes_values_on():
+    store = World(g.chain(4, g.PLAIN), g.literal_map(a=1)).finish()
+    assert store.execution.phase == _Execution.SUCCEEDED
+    assert output(store) == 5
+    assert store.phase("start-node") == store.phase("end-node") == "SUCCEEDED"
+
+
+def test_a_sub_workflow_runs_under_its_node():
+    inner = g.workflow("inner", [g.node("n0", g.PLAIN, a="a")], {"a": g.INT}, {"o0": g.INT}, {"o0": "n0.o0"})
+    outer = g.workflow(
+        "outer",
+        [g.node("n0", g.PLAIN, a="a"), g.sub_node("n1", inner, a="n0.o0")],
+        {"a": g.INT},
+        {"o0": g.INT},
+        {"o0": "n1.o0"},
+    )
+    world = World(g.closure(outer, g.PLAIN, subs=[inner]), g.literal_map(a=1))
+    store = world.finish()
+    assert output(store) == 3
+    child = store.nodes["n1-0-n0"]
+    assert (child.spec_node_id, child.parent_node_id, child.retry_group) == ("n0", "n1", "0")
+    assert store.nodes["n1"].is_parent
+    assert store.nodes["n1-0-start-node"].phase == execution_pb2.NodeExecution.SUCCEEDED
+    assert child.input_uri == "s3://b/metadata/propeller/p-d-exec/n1/data/0/n0/inputs.pb"
+
+
+def branch(value: int, **options):
+    cases = [
+        (g.greater(".a", 10), g.node("n0", g.PLAIN, a="a")),
+        (g.greater(".a", 5), g.node("n1", g.ADD, a="n0.o0", b=1)),
+    ]
+    then = g.branch_node("n1", cases, **options, **{".a": "a"})
+    template = g.workflow(
+        "branchy",
+        [g.node("n0", g.PLAIN, a="a"), then, g.node("n2", g.PLAIN, a="n1.o0")],
+        {"a": g.INT},
+        {"o0": g.INT},
+        {"o0": "n2.o0"},
+    )
+    return World(g.closure(template, g.PLAIN, g.ADD), g.literal_map(a=value))
+
+
+def test_a_branch_takes_one_case():
+    store = branch(20, default=g.node("n3", g.PLAIN, a=0)).finish()
+    assert store.execution.phase == _Execution.SUCCEEDED, store.execution.error
+    assert output(store) == 22
+    assert {"n1", "n1-0-n1-n0"} <= set(store.nodes)
+    assert not any(node_id.endswith("n1-n1") for node_id in store.nodes)
+
+
+def test_a_case_waits_for_nodes_that_its_branch_does_not_know():
+    store = branch(7, default=g.node("n3", g.PLAIN, a=0)).finish()
+    assert store.execution.phase == _Execution.SUCCEEDED, store.execution.error
+    assert output(store) == 11
+
+
+def test_a_branch_without_a_case_fails_with_the_users_words():
+    store = branch(1, message="out of range").finish()
+    assert store.execution.phase == _Execution.FAILED
+    assert (store.execution.error.code, store.execution.error.message) == ("UserProvidedError", "out of range")
+
+
+def test_unequal_types_cannot_be_compared():
+    world = branch(1, message="x")
+    world.inputs.literals["a"].scalar.primitive.string_value = "one"
+    error = world.finish().execution.error
+    assert (error.code, error.kind) == ("MalformedBranchUserError", USER)
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def pair(*, keep_going: bool, failing: graphs.Spec | None = None):
+    """Two chains side by side; the first node of the first one fails."""
+    nodes = [
+        g.node("bad", g.PLAIN, a="a"),
+        g.node("after", g.PLAIN, a="bad.o0"),
+        g.node("good", g.PLAIN, a="a"),
+        g.node("next", g.PLAIN, a="good.o0"),
+    ]
+    template = g.workflow("pair", nodes, {"a": g.INT}, failure=failing, keep_going=keep_going)
+    world = World(g.closure(template, g.PLAIN), g.literal_map(a=1))
+    world.outcome = lambda command: failure() if command.node_id == "bad" else g.literal_map(o0=1)
+    world.seconds = lambda command: 1.0 if command.node_id == "bad" else 5.0
+    return world
+
+
+def test_fail_immediately_stops_the_others():
+    store = pair(keep_going=False).finish()
+    assert store.execution.phase == _Execution.FAILED
+    assert store.execution.error.code == "Bad"
+    assert store.phase("good") == "ABORTED"
+    assert "after" not in store.nodes
+    assert store.tasks["good", 0].phase == _Task.ABORTED
+
+
+def test_keep_going_runs_what_does_not_depend_on_the_failed():
+    store = pair(keep_going=True).finish()
+    assert store.execution.phase == _Execution.FAILED
+    assert [store.phase(n) for n in ("bad", "after", "good", "next")] == [
+        "FAILED",
+        "SKIPPED",
+        "SUCCEEDED",
+        "SUCCEEDED",
+    ]
+
+
+def test_the_failure_node_gets_the_error_and_changes_nothing():
+    cleanup = g.task("cleanup", {"a": g.INT, "err": g.INT}, {})
+    handler = g.node("fn0", cleanup, a="a", err=0)
+    nodes = [g.node("bad", g.PLAIN, a="a")]
+    template = g.workflow("handled", nodes, {"a": g.INT}, failure=handler)
+    world = World(g.closure(template, g.PLAIN, cleanup), g.literal_map(a=1))
+    seen = []
+
+    def outcome(command):
+        if command.node_id == "bad":
+            return failure("it broke")
+        seen.append(literals_pb2.LiteralMap.FromString(world.blobs[command.input_uri]))
+        return g.literal_map()
+
+    world.outcome = outcome
+    store = world.finish()
+    assert store.execution.phase == _Execution.FAILED
+    assert store.execution.error.message == "it broke"
+    assert store.phase("fn0") == "SUCCEEDED"
+    union = seen[0].literals["err"].scalar.union
+    assert union.type.structure.tag == "FlyteError"
+    assert union.value.scalar.error.message == "it broke"
+    assert union.value.scalar.error.failed_node_id == "fn0"
+
+
+def test_a_failed_failure_node_replaces_the_error():
+    handler = g.node("fn0", g.PLAIN, a="a")
+    template = g.workflow("handled", [g.node("bad", g.PLAIN, a="a")], {"a": g.INT}, failure=handler)
+    world = World(g.closure(template, g.PLAIN), g.literal_map(a=1))
+    world.outcome = lambda command: failure(command.node_id)
+    assert world.finish().execution.error.message == "fn0"
+
+
+@pytest.mark.parametrize(("kind", "tries", "counts"), [(USER, 3, "[3/3]"), (SYSTEM, 4, "[3/3]")])
+def test_two_retry_budgets(kind, tries, counts):
+    task = g.task("twice", {"a": g.INT}, {"o0": g.INT}, retries=2)
+    world = World(g.chain(1, task), g.literal_map(a=1))
+    world.outcome = lambda _: failure("again", kind=kind, retryable=True)
+    store = world.finish()
+    assert len(world.launches) == tries
+    error = store.execution.error
+    name = execution_pb2.ExecutionError.ErrorKind.Name(kind)
+    assert error.code == "RetriesExhausted|Bad"
+    assert error.kind == USER
+    assert error.message == f"{counts} currentAttempt done. Last Error: {name}::again"
+    assert [store.tasks["n0", n].phase for n in range(tries)] == [_Task.FAILED] * tries
+
+
+def test_system_failures_do_not_use_up_the_users_budget():
+    task = g.task("once", {"a": g.INT}, {"o0": g.INT}, retries=1)
+    kinds = [SYSTEM, USER, SYSTEM]
+
+    def outcome(command):
+        if command.number < len(kinds):
+            return failure("x", kind=kinds[command.number], retryable=True)
+        return g.literal_map(o0=9)
+
+    world = World(g.chain(1, task), g.literal_map(a=1), outcome=outcome)
+    assert output(world.finish()) == 9
+    assert world.launches[1].prev_checkpoint.endswith("/exec-n0-0/_flytecheckpoints")
+
+
+def test_the_last_system_attempt_is_not_interruptible():
+    spec = admin_execution_pb2.ExecutionSpec()
+    spec.interruptible.value = True
+    world = World(g.chain(1, g.PLAIN), g.literal_map(a=1), spec=spec)
+    world.outcome = lambda _: failure(kind=SYSTEM, retryable=True)
+    world.finish()
+    assert [launch.interruptible for launch in world.launches] == [True, True, True, False]
+
+
+def timed(seconds: int, retries: int):
+    task = g.task("slow", {"a": g.INT}, {"o0": g.INT}, retries=retries)
+    task.metadata.timeout.seconds = seconds
+    return World(g.chain(1, task), g.literal_map(a=1), seconds=lambda _: 1000.0)
+
+
+def test_an_attempt_that_takes_too_long_is_tried_again_until_the_active_deadline():
+    world = timed(10, retries=5)
+    store = world.finish()
+    assert len(world.launches) == 2
+    assert store.phase("n0") == "TIMED_OUT"
+    assert (store.execution.error.code, store.execution.error.kind) == ("Timeout", USER)
+    assert store.tasks["n0", 0].error.code == "TimeoutExpired"
+    assert store.nodes["n0"].updated_at.seconds == pytest.approx(1020, abs=1)
+
+
+def test_a_time_out_without_retries_exhausts_them():
+    store = timed(10, retries=0).finish()
+    assert store.execution.error.code == "RetriesExhausted|TimeoutExpired"
+    assert "task execution timeout [10s] expired" in store.execution.error.message
+
+
+def test_missing_outputs_of_a_node_before_fail_the_binding():
+    world = World(g.chain(2, g.PLAIN), g.literal_map(a=1))
+    world.outcome = lambda _: g.literal_map()
+    error = world.finish().execution.error
+    assert (error.code, error.kind) == ("BindingResolutionFailure", SYSTEM)
+    assert "n0" in error.message
+
+
+def test_max_parallelism_counts_tasks():
+    spec = admin_execution_pb2.ExecutionSpec(max_parallelism=3)
+    world = World(g.fan_out(20, g.PLAIN), g.literal_map(a=1), spec=spec)
+    assert world.finish().execution.phase == _Execution.SUCCEEDED
+    assert world.peak == 3
+
+
+# --- abort ------------------------------------------------------------------------------------------------------------
+
+
+def test_abort_reaches_into_sub_workflows():
+    inner = g.workflow("inner", [g.node("n0", g.PLAIN, a="a")], {"a": g.INT}, {"o0": g.INT}, {"o0": "n0.o0"})
+    outer = g.workflow("outer", [g.sub_node("n1", inner, a="a")], {"a": g.INT})
+    world = World(g.closure(outer, g.PLAIN, subs=[inner]), g.literal_map(a=1), seconds=lambda _: 100.0)
+    world.finish(until=1010)
+    world.feed(events.AbortWanted(world.now, "enough"))
+    store = world.finish()
+    assert store.execution.phase == _Execution.ABORTED
+    assert store.phase("n1") == store.phase("n1-0-n0") == "ABORTED"
+    assert len(world.stopped) == 1
+    assert not world.run.slots
+
+
+# --- gates ------------------------------------------------------------------------------------------------------------
+
+
+def gate(kind: str, **fields) -> workflow_pb2.Node:
+    node = workflow_pb2.Node(id="gate")
+    getattr(node.gate_node, kind).SetInParent()
+    if kind == "sleep":
+        node.gate_node.sleep.duration.seconds = 30
+    elif kind == "signal":
+        node.gate_node.signal.signal_id = "sig"
+        node.gate_node.signal.type.CopyFrom(g.INT)
+        node.gate_node.signal.output_variable_name = "o0"
+    else:
+        node.gate_node.approve.signal_id = "ok"
+        node.inputs.extend(g.bindings(a="n0.o0"))
+    return node
+
+
+def gated(kind: str):
+    nodes = [g.node("n0", g.PLAIN, a="a"), gate(kind)]
+    if kind == "sleep":
+        nodes.append(g.node("n2", g.PLAIN, ["gate"], a="a"))
+    else:
+        nodes.append(g.node("n2", g.PLAIN, a="gate.o0" if kind == "signal" else "gate.a"))
+    template = g.workflow("gated", nodes, {"a": g.INT}, {"o0": g.INT}, {"o0": "n2.o0"})
+    return World(g.closure(template, g.PLAIN), g.literal_map(a=1))
+
+
+def test_a_sleep_passes():
+    world = gated("sleep")
+    store = world.finish()
+    assert store.execution.phase == _Execution.SUCCEEDED
+    assert world.now == pytest.approx(1031, abs=0.5)
+
+
+def test_a_signal_gives_a_value():
+    world = gated("signal")
+    world.finish(until=2000)
+    assert world.waiting_signals == {"sig"}
+    world.set_signal("sig", g.integer(40))
+    assert output(world.finish()) == 41
+
+
+def boolean(value: bool) -> literals_pb2.Literal:
+    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(boolean=value)))
+
+
+def test_an_approval_passes_its_inputs_on():
+    world = gated("approve")
+    world.finish(until=2000)
+    world.set_signal("ok", boolean(True))
+    assert output(world.finish()) == 3
+
+
+def test_a_rejection_fails():
+    world = gated("approve")
+    world.finish(until=2000)
+    world.set_signal("ok", boolean(False))
+    error = world.finish().execution.error
+    assert (error.code, error.kind) == ("ReceivedRejectSignal", USER)
+
+
+# --- launch plans -----------------------------------------------------------------------------------------------------
+
+
+def launching():
+    node = workflow_pb2.Node(id="n0", inputs=g.bindings(a="a"))
+    plan = g.identifier("plan", identifier_pb2.LAUNCH_PLAN)
+    node.workflow_node.launchplan_ref.CopyFrom(plan)
+    interface = compiler.LaunchPlanInterface(
+        interface_pb2.ParameterMap(), interface_pb2.VariableMap()
+    )
+    interface.expected_inputs.parameters["a"].var.type.CopyFrom(g.INT)
+    interface.expected_inputs.parameters["a"].required = True
+    interface.expected_outputs.variables["o0"].type.CopyFrom(g.INT)
+    template = g.workflow("launching", [node], {"a": g.INT}, {"o0": g.INT}, {"o0": "n0.o0"})
+    closure = g.closure(template, plans={compiler.identifier_key(plan): interface})
+    return World(closure, g.literal_map(a=1))
+
+
+def test_a_launch_plan_node_waits_for_its_child():
+    world = launching()
+    world.child_outcome = lambda command: g.literal_map(o0=command.inputs.literals["a"].scalar.primitive.integer + 1)
+    store = world.finish()
+    assert output(store) == 2
+    assert store.nodes["n0"].child_execution.name in world.children
+
+
+def test_the_childs_error_is_the_nodes():
+    world = launching()
+    error = execution_pb2.ExecutionError(code="Deep", message="down there", kind=USER)
+    world.child_outcome = lambda _: {"phase": _Execution.FAILED, "error": error}
+    assert world.finish().execution.error.code == "Deep"
+    world = launching()
+    world.child_outcome = lambda _: {"phase": _Execution.ABORTED}
+    assert world.finish().execution.error.code == "RemoteChildWorkflowExecutionFailed"
+
+
+def test_abort_cascades_to_the_child():
+    world = launching()
+    world.child_outcome = lambda _: None
+    world.finish()
+    world.feed(events.AbortWanted(world.now, "enough"))
+    store = world.finish()
+    assert store.execution.phase == _Execution.ABORTED
+    assert world.stopped == [store.nodes["n0"].child_execution.name]
+
+
+# --- dynamic ----------------------------------------------------------------------------------------------------------
+
+
+def dynamic(*, failing: bool = False):
+    inner = g.workflow(
+        "made",
+        [g.node("dn0", g.PLAIN, a=5), g.node("dn1", g.PLAIN, a="dn0.o0")],
+        {},
+        {"o0": g.INT},
+        {"o0": "dn1.o0"},
+    )
+    made = graphs.Library(g.closure(inner, g.PLAIN)).primary
+    world = World(g.chain(2, g.PLAIN), g.literal_map(a=1))
+
+    def outcome(command):
+        if command.node_id == "n0":
+            return made
+        if failing and command.node_id == "n0-0-dn1":
+            return failure("child")
+        return g.literal_map(o0=10)
+
+    world.outcome = outcome
+    return world
+
+
+def test_a_dynamic_node_runs_the_graph_that_its_task_made():
+    world = dynamic()
+    store = world.finish()
+    assert store.execution.phase == _Execution.SUCCEEDED, store.execution.error
+    record = store.nodes["n0"]
+    assert record.is_dynamic
+    assert record.is_parent
+    assert record.dynamic_closure_uri
+    assert record.dynamic_job_spec_uri.endswith("/n0/data/0/futures.pb")
+    assert record.output_uri.endswith("/n0/data/0/outputs.pb")
+    assert record.output_uri in world.blobs
+    child = store.nodes["n0-0-dn0"]
+    assert child.parent_node_id == "n0"
+    assert "/n0/data/0/dynamic-node/dn0/" in child.input_uri
+
+
+def test_a_failing_child_fails_the_dynamic_node_for_good():
+    store = dynamic(failing=True).finish()
+    assert store.execution.phase == _Execution.FAILED
+    assert store.execution.error.message == "child"
+
+
+# --- cache ------------------------------------------------------------------------------------------------------------
+
+
+def cached(**metadata):
+    return g.task("cached", {"a": g.INT}, {"o0": g.INT}, discoverable=True, discovery_version="1", **metadata)
+
+
+def test_a_second_run_finds_the_outputs():
+    first = World(g.chain(1, cached()), g.literal_map(a=1))
+    store = first.finish()
+    assert store.nodes["n0"].cache_status == catalog_pb2.CACHE_POPULATED
+    second = World(g.chain(1, cached()), g.literal_map(a=1))
+    second.cache = first.cache
+    store = second.finish()
+    assert not second.launches
+    assert store.nodes["n0"].cache_status == catalog_pb2.CACHE_HIT
+    assert not store.tasks
+    assert output(store) == 2
+    third = World(g.chain(1, cached()), g.literal_map(a=2))
+    third.cache = first.cache
+    third.finish()
+    assert len(third.launches) == 1
+
+
+def test_overwrite_runs_anyway():
+    spec = admin_execution_pb2.ExecutionSpec(overwrite_cache=True)
+    first = World(g.chain(1, cached()), g.literal_map(a=1))
+    first.finish()
+    second = World(g.chain(1, cached()), g.literal_map(a=1), spec=spec)
+    second.cache = first.cache
+    store = second.finish()
+    assert len(second.launches) == 1
+    assert store.nodes["n0"].cache_status == catalog_pb2.CACHE_POPULATED
+
+
+def test_serialized_nodes_compute_once():
+    task = cached(cache_serializable=True)
+    world = World(g.fan_out(5, task), g.literal_map(a=1), seconds=lambda _: 3.5)
+    store = world.finish()
+    assert store.execution.phase == _Execution.SUCCEEDED
+    assert len(world.launches) == 1
+    assert not world.reservations
+
+
+def test_ignored_inputs_do_not_count():
+    task = g.task("ign", {"a": g.INT, "b": g.INT}, {"o0": g.INT}, discoverable=True, discovery_version="1")
+    task.metadata.cache_ignore_input_vars.append("b")
+    nodes = [g.node("n0", task, a="a", b=1), g.node("n1", task, ["n0"], a="a", b=2)]
+    world = World(g.closure(g.workflow("w", nodes, {"a": g.INT}), task), g.literal_map(a=1))
+    world.finish()
+    assert len(world.launches) == 1
+
+
+# --- recovery ---------------------------------------------------------------------------------------------------------
+
+
+def test_recovery_keeps_what_succeeded():
+    first = World(g.chain(3, g.PLAIN), g.literal_map(a=1))
+    first.outcome = lambda command: failure() if command.node_id == "n2" else g.literal_map(o0=5)
+    assert first.finish().execution.phase == _Execution.FAILED
+    second = World(g.chain(3, g.PLAIN), g.literal_map(a=1))
+    second.blobs = dict(first.blobs)
+    second.source = list(first.store.nodes.values())
+    store = second.finish()
+    assert store.execution.phase == _Execution.SUCCEEDED
+    assert [store.phase(f"n{i}") for i in range(3)] == ["RECOVERED", "RECOVERED", "SUCCEEDED"]
+    assert [launch.node_id for launch in second.launches] == ["n2"]
+    assert second.launches[0].prev_checkpoint == first.launches[2].raw_output_prefix + "/_flytecheckpoints"
+
+
+# --- arrays -----------------------------------------------------------------------------------------------------------
+
+
+def mapped(size: int, *, limits=None, task=None, **fields) -> World:
+    element = task or g.task("element", {"a": g.INTS}, {"o0": g.INTS})
+    node = workflow_pb2.Node(id="n0", inputs=g.bindings(a="a"))
+    node.array_node.node.CopyFrom(g.node("e", element, a="a"))
+    node.array_node.node.ClearField("inputs")
+    for name, value in fields.items():
+        setattr(node.array_node, name, value)
+    template = g.workflow("mapped", [node], {"a": g.INTS}, {"o0": g.INTS}, {"o0": "n0.o0"})
+    inputs = literals_pb2.LiteralMap(literals={"a": g.integers(*range(size))})
+    world = World(g.closure(template, element), inputs, limits=limits)
+    world.outcome = lambda command: g.literal_map(o0=command.index * 10)
+    return world
+
+
+def listed(store, world, node_id="n0") -> list:
+    items = values(store, node_id, world).literals["o0"].collection.literals
+    return [item.scalar.primitive.integer if item.scalar.WhichOneof("value") == "primitive" else None for item in items]
+
+
+def test_an_array_collects_its_elements():
+    world = mapped(4)
+    store = world.finish()
+    assert store.execution.phase == _Execution.SUCCEEDED, store.execution.error
+    assert listed(store, world) == [0, 10, 20, 30]
+    assert store.nodes["n0"].is_array
+    assert {key[1] for key in store.elements} == {0, 1, 2, 3}
+    assert all(element.phase == _Task.SUCCEEDED for element in store.elements.values())
+    assert store.elements["n0", 2].external_id == "exec-n0-0-n2-0"
+    task = store.tasks["n0", 0]
+    assert (task.phase, task.task_type) == (_Task.SUCCEEDED, "container_array")
+    assert world.launches[1].input_uri == store.nodes["n0"].input_uri
+    assert world.launches[1].output_dir.endswith("/n0/data/0/1/0")
+
+
+def test_an_empty_array_is_done_at_once():
+    world = mapped(0)
+    store = world.finish()
+    assert store.execution.phase == _Execution.SUCCEEDED
+    assert listed(store, world) == []
+
+
+def test_parallelism_bounds_the_elements_in_flight():
+    world = mapped(20, parallelism=3)
+    assert world.finish().execution.phase == _Execution.SUCCEEDED
+    assert world.peak == 3
+    world = mapped(50, limits=state.Limits(array_window=8))
+    world.finish()
+    assert world.peak == 8
+
+
+def test_one_failed_element_fails_the_array():
+    world = mapped(10, parallelism=2)
+    world.outcome = lambda command: failure("odd") if command.index == 3 else g.literal_map(o0=1)
+    store = world.finish()
+    assert store.execution.phase == _Execution.FAILED
+    assert store.execution.error.message == "[3]: odd\n"
+    assert len(world.launches) < 10
+
+
+@pytest.mark.parametrize("criteria", [{"min_successes": 8}, {"min_success_ratio": 0.8}])
+def test_some_elements_may_fail(criteria):
+    world = mapped(10, **criteria)
+    world.outcome = lambda command: failure() if command.index < 2 else g.literal_map(o0=1)
+    store = world.finish()
+    assert store.execution.phase == _Execution.SUCCEEDED
+    assert listed(store, world) == [None, None] + [1] * 8
+
+
+def test_elements_have_retries_of_their_own():
+    task = g.task("element", {"a": g.INTS}, {"o0": g.INTS}, retries=1)
+    world = mapped(3, task=task)
+    world.outcome = lambda c: failure(retryable=True) if c.index == 1 and c.number == 0 else g.literal_map(o0=c.number)
+    store = world.finish()
+    assert listed(store, world) == [0, 1, 0]
+    assert world.launches[-1].output_dir.endswith("/n0/data/0/1/1")
+
+
+def test_elements_are_cached_one_by_one():
+    task = g.task("element", {"a": g.INTS}, {"o0": g.INTS}, discoverable=True, discovery_version="1")
+    first = mapped(4, task=task)
+    first.finish()
+    assert len(first.launches) == 4
+    second = mapped(6, task=task)
+    second.cache = first.cache
+    store = second.finish()
+    assert sorted(launch.index for launch in second.launches) == [4, 5]
+    assert listed(store, second) == [0, 10, 20, 30, 40, 50]
+    assert store.elements["n0", 0].cache_status == catalog_pb2.CACHE_HIT
+
+
+def test_lists_of_unequal_length_are_refused():
+    element = g.task("element", {"a": g.INTS, "b": g.INTS}, {"o0": g.INTS})
+    node = workflow_pb2.Node(id="n0", inputs=g.bindings(a="a", b="b"))
+    node.array_node.node.CopyFrom(g.node("e", element))
+    template = g.workflow("mapped", [node], {"a": g.INTS, "b": g.INTS})
+    inputs = literals_pb2.LiteralMap(literals={"a": g.integers(1, 2), "b": g.integers(1)})
+    error = World(g.closure(template, element), inputs).finish().execution.error
+    assert (error.code, error.message) == (
+        "InvalidArrayLength",
+        "input arrays have different lengths: expecting '2' found '1'",
+    )
+
+
+def test_an_aborted_array_stops_its_elements():
+    world = mapped(5)
+    world.seconds = lambda _: 100.0
+    world.finish(until=1050)
+    world.feed(events.AbortWanted(world.now, "enough"))
+    store = world.finish()
+    assert store.execution.phase == _Execution.ABORTED
+    assert len(world.stopped) == 5
+    assert store.tasks["n0", 0].phase == _Task.ABORTED
+
+
+def test_literals_helpers_agree():
+    assert literals.go_duration(20) == "20s"
