@@ -62,6 +62,8 @@ class Context:
     secrets: secrets_module.Secrets = dataclasses.field(default_factory=secrets_module.Secrets)
     decks: list[decks_module.Deck] = dataclasses.field(default_factory=list)
     enable_deck: bool = False
+    uploads: bool = False
+    """Whether local files are copied below the raw output prefix even where that is only made when first needed."""
 
     @property
     def logging(self) -> logging.Logger:

@@ -96,11 +96,8 @@ def _is_item(item: str, name: str, low: int, high: int) -> bool:
         return False
     if body in {"*", "?"}:
         return True
-    if (
-        (name == "day"
-        and body in {"l", "lw"})
-        or (name == "weekday"
-        and re.fullmatch(r"(l?[0-7]|[a-z]{3})(#[1-5]|l)?", body))
+    if (name == "day" and body in {"l", "lw"}) or (
+        name == "weekday" and re.fullmatch(r"(l?[0-7]|[a-z]{3})(#[1-5]|l)?", body)
     ):
         return True
     ends = body.split("-")

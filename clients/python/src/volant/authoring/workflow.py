@@ -14,7 +14,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 from volant import errors
 from volant.authoring import entity, interface, naming, node, tracing
 from volant.authoring import promise as promises
-from volant.types import engine
+from volant.types import engine, failures
 from volantidl.core import literals_pb2
 
 P = ParamSpec("P")
@@ -165,15 +165,12 @@ def failure_node_for(owner: Workflow, inputs: Mapping[str, Any], node_id: str = 
 
 def takes_error(python_type: Any) -> bool:
     """Whether an input of a failure handler is given the error."""
-    return "FlyteError" in str(python_type)
+    return any(one is failures.FlyteError for one in (python_type, *typing.get_args(python_type)))
 
 
 def error_literal(python_type: Any, message: str, failed_node: str) -> literals_pb2.Literal:
     """The error, as an input of a failure handler."""
-    for variant in typing.get_args(python_type) or (python_type,):
-        if takes_error(variant):
-            return engine.to_literal(variant(message=message, failed_node_id=failed_node), python_type)
-    raise errors.DefinitionError(f"{python_type} takes no error")
+    return engine.to_literal(failures.FlyteError(message=message, failed_node_id=failed_node), python_type)
 
 
 @overload

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import pathlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import volant
@@ -121,7 +122,7 @@ class Remote:
         settings = self._with_code(settings, entities, root, copy)
         settings = dataclasses.replace(settings, version=version or _version_of(settings))
         translator = specs.Translator(settings)
-        with _Uploads(self.store):
+        with _uploads(self.store):
             for one in entities:
                 translator.add(one)
         self._create_all(translator.specs, activate=activate, progress=progress or (lambda kind, name: None))
@@ -355,7 +356,7 @@ class Remote:
     def _encode(self, target: entity.Entity, inputs: Mapping[str, Any]) -> dict[str, literals_pb2.Literal]:
         """Inputs that were given as literals; what is outside of them is uploaded."""
         bound = target.bind((), inputs)
-        with _Uploads(self.store):
+        with _uploads(self.store):
             variables = target.interface.typed.inputs.variables
             literals = {}
             for name, value in bound.items():
@@ -372,7 +373,7 @@ class Remote:
                 raise errors.TypeMismatchError(
                     f"{target.name} has no input {name!r}; it has {', '.join(variables) or 'none'}"
                 )
-        with _Uploads(self.store):
+        with _uploads(self.store):
             literals = {}
             for name, value in inputs.items():
                 if isinstance(value, literals_pb2.Literal):
@@ -433,26 +434,16 @@ class Remote:
         return dict(literals_pb2.LiteralMap.FromString(content).literals)
 
 
-class _Uploads:
+@contextlib.contextmanager
+def _uploads(store: proxy_store.ProxyStore) -> Iterator[None]:
     """Encoding with values outside of literals going to the platform's store, whose prefix is asked for when needed."""
-
-    def __init__(self, store: proxy_store.ProxyStore) -> None:
-        self._store = store
-
-    def __enter__(self) -> None:
-        self._context = context.using(_UploadContext(self._store))
-        self._through = router.through(self._store)
-        self._context.__enter__()
-        self._through.__enter__()
-
-    def __exit__(self, *details: object) -> None:
-        self._through.__exit__(*details)
-        self._context.__exit__(*details)
+    with context.using(_UploadContext(store)), router.through(store):
+        yield
 
 
 class _UploadContext(context.Context):
     def __init__(self, store: proxy_store.ProxyStore) -> None:
-        super().__init__()
+        super().__init__(uploads=True)
         self._store = store
 
     def new_uri(self, name: str = "") -> str:

@@ -5,9 +5,29 @@ knows of tasks, workflows or the platform.
 """
 
 from volant.types import simple  # noqa: I001 - modules register themselves, in this order
-from volant.types import containers, pickled, structs
+from volant.types import containers, pickled, structs, files, frames, failures, messages
 from volant.types.annotated import HashMethod, TypeAnnotation
-from volant.types.engine import register
+from volant.types.engine import register, register_lazy
 from volant.types.transformer import Transformer
 
-__all__ = ["HashMethod", "Transformer", "TypeAnnotation", "containers", "pickled", "register", "simple", "structs"]
+register_lazy("numpy", "volant.types.arrays")
+register_lazy("pydantic", "volant.types.models")
+register_lazy("PIL", "volant.types.images")
+register_lazy("sklearn", "volant.types.estimators")
+register_lazy("torch", "volant.types.tensors")
+
+__all__ = [
+    "HashMethod",
+    "Transformer",
+    "TypeAnnotation",
+    "containers",
+    "failures",
+    "files",
+    "frames",
+    "messages",
+    "pickled",
+    "register",
+    "register_lazy",
+    "simple",
+    "structs",
+]

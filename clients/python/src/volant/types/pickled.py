@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import pickle
 from typing import Any
 
-from volant import context, errors
+from volant import errors
 from volant.storage import router
-from volant.types import containers, engine, plain, transformer
+from volant.types import blobs, containers, engine, plain, transformer
 from volantidl.core import literals_pb2, types_pb2
 
 FORMAT = "PythonPickle"
-
-
-def content_hash(data: bytes) -> str:
-    """The hash that stands in `Literal.hash` for a value kept outside the literal."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def dumps(value: Any) -> bytes:
@@ -56,12 +50,7 @@ class PickleTransformer(transformer.Transformer):
         """A file, named by its content."""
         self.accept(value, python_type)
         data = dumps(value)
-        digest = content_hash(data)
-        uri = context.current_context().new_uri(digest[:32])
-        router.write(uri, data)
-        kind = types_pb2.BlobType(format=FORMAT)
-        blob = literals_pb2.Blob(uri=uri, metadata=literals_pb2.BlobMetadata(type=kind))
-        return literals_pb2.Literal(scalar=literals_pb2.Scalar(blob=blob), hash=digest)
+        return blobs.write(data, FORMAT)
 
     def to_python(self, literal: literals_pb2.Literal, python_type: Any) -> Any:
         """The object; also from a value of a better known type, which a pickled parameter may be given."""

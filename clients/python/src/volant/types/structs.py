@@ -29,6 +29,8 @@ class DataclassTransformer(transformer.Transformer):
         try:
             hints = plain.hints_of(python_type)
             for field in dataclasses.fields(python_type):
+                if _is_tuple(hints[field.name]):  # other SDKs have no type for it; the schema says what it is
+                    continue
                 result.structure.dataclass_type[field.name].CopyFrom(engine.literal_type(hints[field.name]))
         finally:
             self._building.discard(python_type)
@@ -59,6 +61,11 @@ class DataclassTransformer(transformer.Transformer):
                 f"expected the fields of {transformer.describe(python_type)}, found {transformer.excerpt(data)}"
             )
         return plain.from_plain(data, annotated.bare(python_type))
+
+
+def _is_tuple(python_type: Any) -> bool:
+    kind = typing.get_origin(annotated.bare(python_type)) or annotated.bare(python_type)
+    return isinstance(kind, type) and issubclass(kind, tuple)
 
 
 engine.register_fallback("dataclass", DataclassTransformer())
