@@ -4,6 +4,7 @@ import os
 import secrets
 
 import aiohttp.web
+import blockbuster
 import pytest
 
 from volant_core import clock
@@ -17,6 +18,13 @@ MINIO = os.environ.get("VOLANT_TEST_MINIO", "")
 @pytest.fixture(params=["folder", "folder-fsync", "s3", *(["s3-minio"] if MINIO else [])])
 def adapter(request):
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks():
+    """No call of ours may block the event loop."""
+    with blockbuster.blockbuster_ctx(["volant_core.blobstore", "volant_objectstore"]):
+        yield
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from volant_objectstore import authentication, bodies, checksums, refusals, wire
 _T = TypeVar("_T")
 BLOCK = 1 << 20
 """Bytes that go to a thread at once."""
-SMALL = 128 << 10
+SMALL = 64 << 10
 """Bytes up to which the work is done faster than another thread wakes."""
 _LARGEST = 5 << 40
 
@@ -143,9 +143,17 @@ async def document(request: wire.Request, who: authentication.Authenticated, lim
         body += decoder.feed(block)
         if len(body) > limit:
             raise refusals.RefusalError("EntityTooLarge", f"The document has more than {limit} bytes.")
-    checks.update(bytes(body))
-    checks.finish(decoder.finish())
-    return bytes(body)
+    data = bytes(body)
+
+    def check() -> None:
+        checks.update(data)
+        checks.finish(decoder.finish())
+
+    if len(data) > SMALL:  # checksums of so much would hold the event loop up
+        await asyncio.to_thread(check)
+    else:
+        check()
+    return data
 
 
 def _check_length(request: wire.Request, *, needed: bool = True) -> None:

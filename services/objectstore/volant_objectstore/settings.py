@@ -1,6 +1,7 @@
 """Settings of the embedded object store."""
 
 import dataclasses
+import datetime
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -21,5 +22,7 @@ class ObjectStoreSettings:
     """Origins of web pages that may read and upload (every request needs a signature all the same)."""
     workers: int = 8
     """Threads that read and write."""
+    upload_age: datetime.timedelta = datetime.timedelta(days=7)
+    """Uploads in parts that were begun longer ago are dropped at the next start."""
     document_limit: int = 2 << 20
     """Largest XML document that is read, bytes."""

@@ -60,6 +60,10 @@ def prepare(root: pathlib.Path, chosen: settings.ObjectStoreSettings, clock: clo
     shutil.rmtree(incoming, ignore_errors=True)
     incoming.mkdir(parents=True, exist_ok=True)
     uploads.mkdir(exist_ok=True)
+    begun_before = (clock.now() - chosen.upload_age).timestamp()
+    for upload in uploads.iterdir():
+        if upload.stat().st_mtime < begun_before:  # the last part came, or went, then
+            shutil.rmtree(upload, ignore_errors=True)
     objects = files.ObjectFiles(root, fsync=chosen.fsync)
     for bucket in chosen.buckets:
         pathlib.Path(objects.bucket_path(bucket)).mkdir(exist_ok=True)

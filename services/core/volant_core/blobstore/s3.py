@@ -5,6 +5,7 @@ import concurrent.futures
 import datetime
 import io
 import itertools
+import os
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
@@ -54,7 +55,7 @@ class S3Store(presigned.Signs):
             maxsize=workers,
             timeout=urllib3.Timeout(connect=connect_timeout, read=read_timeout),
             cert_reqs="CERT_REQUIRED",
-            ca_certs=certifi.where(),
+            ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
             retries=urllib3.Retry(total=5, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
         )
         self._client = minio.Minio(
