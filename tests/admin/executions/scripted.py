@@ -93,9 +93,7 @@ class Engine:
         self.session = session
         self._outgoing: asyncio.Queue[dispatch_pb2.AttachRequest | None] = asyncio.Queue()
         self._outgoing.put_nowait(
-            dispatch_pb2.AttachRequest(
-                hello=dispatch_pb2.Hello(engine="scripted", session=session, capacity=capacity)
-            )
+            dispatch_pb2.AttachRequest(hello=dispatch_pb2.Hello(engine="scripted", session=session, capacity=capacity))
         )
         self._call = stub.Attach(self._requests())
         self._incoming: asyncio.Queue[dispatch_pb2.AttachResponse | BaseException | None] = asyncio.Queue()
@@ -226,9 +224,7 @@ class Platform:
         return created.id.name
 
     async def get(self, name: str) -> execution_pb2.Execution:
-        return await rpc.call(
-            self.admin.GetExecution(execution_pb2.WorkflowExecutionGetRequest(id=execution_id(name)))
-        )
+        return await rpc.call(self.admin.GetExecution(execution_pb2.WorkflowExecutionGetRequest(id=execution_id(name))))
 
     async def terminate(self, name: str, cause: str = "enough") -> None:
         await rpc.call(

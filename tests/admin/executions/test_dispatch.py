@@ -61,7 +61,9 @@ async def test_a_report_is_shown_and_can_be_repeated(platform: scripted.Platform
             given,
             nodes=[node("n0", Node.RUNNING)],
             tasks=[
-                task(logs=[{"uri": "file:///log", "name": "log"}], reasons=[{"reason": "started", "occurred_at": at(1)}])
+                task(
+                    logs=[{"uri": "file:///log", "name": "log"}], reasons=[{"reason": "started", "occurred_at": at(1)}]
+                )
             ],
         ),
         part(
@@ -146,9 +148,11 @@ async def test_heartbeats_keep_leases(platform: scripted.Platform, clock: script
 
 async def test_an_expired_session_is_told_so(platform: scripted.Platform, clock: scripted.VirtualClock) -> None:
     engine = await platform.engine("old")
-    clock.advance(16)
-    await platform.engine("other")  # its attaching has expired sessions ended
     await platform.create()
+    await engine.given()
+    clock.advance(16)
+    other = await platform.engine("other")
+    await other.given()
     engine.heartbeat()
     with pytest.raises(errors.FailedPreconditionError, match="expired"):
         await engine.hear()
@@ -287,9 +291,7 @@ BAD_PARTS = {
     "execution time": {"record": dispatch_pb2.ExecutionRecord(phase=2, occurred_at={"seconds": -(2**62)})},
     "task phase": {"tasks": [task(value=55)]},
     "task reason time": {"tasks": [task(reasons=[{"occurred_at": {"seconds": 2**50}}])]},
-    "NUL in a task name": {
-        "tasks": [dispatch_pb2.TaskRecord(node_id="n0", task_id={"name": "a\0"}, updated_at=at(0))]
-    },
+    "NUL in a task name": {"tasks": [dispatch_pb2.TaskRecord(node_id="n0", task_id={"name": "a\0"}, updated_at=at(0))]},
     "element phase": {"elements": [dispatch_pb2.ArrayElement(node_id="n0", phase=90)]},
 }
 
@@ -337,7 +339,9 @@ async def test_large_executions_are_loaded_in_pieces(platform: scripted.Platform
     name = await platform.create()
     given = await engine.given()
     elements = [
-        dispatch_pb2.ArrayElement(node_id="n1", index=index, phase=Task.SUCCEEDED, external_id="e" * 50, resume=b"r" * 300)
+        dispatch_pb2.ArrayElement(
+            node_id="n1", index=index, phase=Task.SUCCEEDED, external_id="e" * 50, resume=b"r" * 300
+        )
         for index in range(5000)
     ]
     nodes = [node(f"n0-{index}", inputs=b"i" * 900, outputs=b"o" * 900) for index in range(1500)]

@@ -156,11 +156,11 @@ class Dispatcher:
         while (session := self._sessions.roomiest(self._heard_since())) is not None:
             share = math.ceil(self._settings.claim_batch / len(self._sessions))
             limit = min(session.free, share)
-            session.reserved += limit
+            session.claiming += limit
             try:
                 rows = await store.claim(self._database, session.id, limit)
             finally:
-                session.reserved -= limit
+                session.claiming -= limit
             current = self._sessions.get(session.id)
             for row in rows:
                 # Without a stream they are sent when the session attaches again, or claimed when it expires.

@@ -21,7 +21,9 @@ class Session:
         self.driving: set[int] = set()
         """The executions that it was given and that have not ended."""
         self.reserved = 0
-        """Executions that are about to be given to it."""
+        """New executions that are about to be given to it."""
+        self.claiming = 0
+        """Waiting ones that may be about to."""
         self.error: errors.VolantError | None = None
         """Why the stream was closed, when that was not in good order."""
         self._outbox: asyncio.Queue[dispatch_pb2.AttachResponse | None] = asyncio.Queue()
@@ -29,7 +31,9 @@ class Session:
     @property
     def free(self) -> int:
         """How many more executions it would take."""
-        return self.capacity - len(self.driving) - self.reserved if self.capacity > 0 else 2**31
+        if self.capacity <= 0:
+            return 2**31
+        return self.capacity - len(self.driving) - self.reserved - self.claiming
 
     def push(self, message: dispatch_pb2.AttachResponse) -> None:
         """Send a message to the engine, after those before it."""

@@ -42,7 +42,8 @@ def merged(
     if effective.max_parallelism == 0:
         effective.max_parallelism = max_parallelism
     for key, value in project_labels.values.items():
-        effective.labels.values.setdefault(key, value)
+        if key not in effective.labels.values:
+            effective.labels.values[key] = value
     if not effective.security_context.HasField("run_as"):
         effective.security_context.run_as.SetInParent()
     if not effective.execution_env_assignments:
