@@ -123,9 +123,10 @@ def using(context: Context) -> Iterator[Context]:
         _current.reset(token)
 
 
-def home() -> pathlib.Path:
-    """The folder of the SDK's own files (configuration, local cache): VOLANT_HOME, or ~/.volant."""
-    return pathlib.Path(os.environ.get("VOLANT_HOME") or pathlib.Path.home() / ".volant")
+def cache_folder() -> pathlib.Path:
+    """The folder of what the SDK may lose: $XDG_CACHE_HOME/volant, or ~/.cache/volant."""
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base, "volant")
 
 
 _roots: dict[int, pathlib.Path] = {}

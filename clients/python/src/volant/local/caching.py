@@ -21,7 +21,7 @@ def enabled() -> bool:
 
 def folder() -> pathlib.Path:
     """Where it lives."""
-    return context.home() / "local-cache"
+    return context.cache_folder() / "local"
 
 
 def key_of(one: task.Task, inputs: Mapping[str, literals_pb2.Literal]) -> str:
