@@ -1,7 +1,10 @@
 """The sniffing front on its own: who gets a connection, whatever the pace, and how it ends."""
 
 import asyncio
+import contextlib
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,8 +29,8 @@ class Front:
         self.port, self.front, self.server = port, front, server
 
 
-@pytest.fixture
-async def front(tmp_path: Path) -> AsyncIterator[Front]:
+@contextlib.asynccontextmanager
+async def opened(tmp_path: Path) -> AsyncIterator[Front]:
     path = sockets.private_folder(tmp_path / "run") / "grpc.sock"
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=options)
@@ -46,6 +49,12 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
         made.stop_listening()
         await server.stop(1)
         await made.close()
+
+
+@pytest.fixture
+async def front(tmp_path: Path) -> AsyncIterator[Front]:
+    async with opened(tmp_path) as one:
+        yield one
 
 
 async def call(channel: grpc.aio.Channel, data: bytes) -> bytes:
@@ -124,6 +133,14 @@ async def test_a_dead_grpc_server_ends_connections(front: Front) -> None:
     writer.write(PREFACE)
     assert await asyncio.wait_for(_to_end(reader), 5) == b""
     writer.close()
+
+
+def test_on_uvloop() -> None:
+    """Its transports differ; it is what a server runs on. In a process of its own: gRPC wants one loop in each."""
+    pytest.importorskip("uvloop")
+    line = [sys.executable, "-m", "tests.server.one_port_on_uvloop"]
+    said = subprocess.run(line, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=False)
+    assert (said.returncode, said.stdout) == (0, "done\n"), said.stderr
 
 
 async def _to_end(reader: asyncio.StreamReader) -> bytes:

@@ -22,7 +22,7 @@ import structlog
 
 from volant_core import blobstore, clock, errors, postgres, rpc, sockets, telemetry
 from volant_engine.launchers.port import Launcher
-from volant_server import gate, listening, one_port, parts, sequence, web
+from volant_server import gate, gateway, listening, one_port, parts, sequence, web
 from volant_server.settings import ServerSettings
 
 _log = structlog.get_logger(__name__)
@@ -189,6 +189,8 @@ class Platform:
 
             self._front = one_port.OnePort(str(self._run / "grpc.sock"), http)
             await self.sequence.open("pipes", listening.closed_last(self._front))
+        channel = await self.sequence.open("gateway", self._channel(""))
+        routes += gateway.routes([one.service for one in registrations], channel)
         runner.append(await self._serve_http(routes))
         server = await self.sequence.open("gRPC", self._open_grpc(registrations), patience_s=30)
         _log.debug("listening", addresses=server.addresses)

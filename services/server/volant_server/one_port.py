@@ -7,6 +7,7 @@ copy. The whole preface is compared, and a proper beginning of it waited on, for
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from volant_core import aio, sockets
 
@@ -101,8 +102,7 @@ class _Undecided(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not derived from it
         self._timer = asyncio.get_running_loop().call_later(_UNDECIDED_S, self.drop)
         self._port.opened(self)
 
@@ -140,8 +140,7 @@ class _Spliced(asyncio.Protocol):
         self._gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not derived from it
 
     def join(self, peer: "_Spliced") -> None:
         self._peer = peer
