@@ -1,5 +1,6 @@
 """A data quality pipeline in stock flytekit: tables, a condition, a map task, a dynamic fan-out and a cached task."""
 
+import functools
 from typing import NamedTuple
 
 import pandas as pd
@@ -65,15 +66,14 @@ def reject(share: float) -> str:
 
 
 @task
-def months(df: pd.DataFrame) -> list[list[float]]:
-    """The values of each month, January first."""
-    month = pd.to_datetime(df["hour"]).dt.month
-    return [df.loc[month == number, "value"].tolist() for number in range(1, 13)]
+def months() -> list[int]:
+    return list(range(1, 13))
 
 
 @task
-def mean(values: list[float]) -> float:
-    return round(sum(values) / len(values), 1)
+def mean_of_month(month: int, df: pd.DataFrame) -> float:
+    """The mean of one month; the table is the same for each element of the map task."""
+    return round(float(df.loc[pd.to_datetime(df["hour"]).dt.month == month, "value"].mean()), 1)
 
 
 @task
@@ -101,6 +101,6 @@ def quality_pipeline(path: FlyteFile) -> Report:
     statistics = compute_statistics(df=clean)
     share = share_kept(path=path, rows=rows_of(statistics=statistics))
     verdict = conditional("enough_left").if_(share > 0.9).then(accept(share=share)).else_().then(reject(share=share))
-    monthly = map_task(mean)(values=months(df=clean))
+    monthly = map_task(functools.partial(mean_of_month, df=clean))(month=months())
     warmest = warmest_hours(df=clean, names=stations(df=clean))
     return Report(statistics, verdict, monthly, warmest)

@@ -70,7 +70,8 @@ def run(remote, workflow, title: str):
     for name, node in sorted(execution.node_executions.items()):
         show(phases, name, node, "  ")
     say(f"  {took:.2f} s from the first call to the last output")
-    for name, value in execution.outputs.as_python_native(workflow.python_interface).items():
+    values = execution.outputs.as_python_native(workflow.python_interface)
+    for name, value in zip(workflow.python_interface.outputs, values, strict=True):
         say(f"  {name}: {type(value).__name__} = {value}")
     return execution
 
@@ -98,7 +99,7 @@ def main() -> None:
     grpc, http = start()
     os.environ.update(FLYTE_PLATFORM_URL=grpc, FLYTE_PLATFORM_INSECURE="true", FLYTE_PLATFORM_CONSOLE_ENDPOINT=http)
     say("Loading stock flytekit …")
-    from flytekit.configuration import Config, ImageConfig  # noqa: PLC0415 - it reads the environment at import
+    from flytekit.configuration import Config  # noqa: PLC0415 - it reads the environment at import
     from flytekit.remote import FlyteRemote  # noqa: PLC0415
 
     logging.getLogger("flytekit").setLevel(logging.ERROR)
@@ -107,10 +108,8 @@ def main() -> None:
 
     remote = FlyteRemote(Config.auto(), "flytesnacks", "development")
     say("Registering the quality pipeline (code is uploaded, tasks, workflow and launch plan are created) …")
-    workflow = remote.register_script(
-        quality.quality_pipeline, image_config=ImageConfig.auto(img_name="none"), source_path=str(HERE), module_name="quality"
-    )
-    say(f"Registered as {workflow.name}, version {workflow.version}.")
+    workflow = remote.register_script(quality.quality_pipeline, source_path=str(HERE), module_name="quality")
+    say(f"Registered as {workflow.id.name}, version {workflow.id.version}.")
     run(remote, quality.quality_pipeline, "First run:")
     execution = run(remote, quality.quality_pipeline, "Second run, the same file again:")
     say(f"\nLook at it: {remote.generate_console_url(execution)}")
