@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import hypothesis
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 
 MAX_DEPTH = 5
 MAX_ITEMS = 3
+EXISTING_IN_TEN = 7
+# A field of number 9,000 with the value 1: what a newer client might send.
+_UNKNOWN_FIELD = b"\xc0\xb2\x04\x01"
 
 _I32 = (0, 1, -1, 2**31 - 1, -(2**31))
 _I64 = (0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 253_402_300_800, -62_135_596_801)
@@ -22,8 +26,6 @@ _TEXTS = (
     "",
     " ",
     "a",
-    "\x00",
-    "a\x00b",
     "'; DROP TABLE admin.tasks; --",
     "%",
     "_",
@@ -71,8 +73,10 @@ Known = Mapping[str, Sequence[Sequence[Any]]]
 
 
 def texts() -> st.SearchStrategy[str]:
-    any_text = st.text(alphabet=st.characters(codec="utf-8"), max_size=20)
-    return st.one_of(st.sampled_from(_TEXTS), any_text, st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True))
+    """Texts of all kinds. Few with a NUL: one is enough to have the whole request refused."""
+    any_text = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
+    without_nul = st.one_of(st.sampled_from(_TEXTS), any_text, st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True))
+    return st.integers(0, 99).flatmap(lambda roll: st.just("a\x00b") if roll == 50 else without_nul)
 
 
 def scalars(field: FieldDescriptor, known: Known, now: Any = None) -> st.SearchStrategy[Any]:
@@ -93,7 +97,10 @@ def scalars(field: FieldDescriptor, known: Known, now: Any = None) -> st.SearchS
         made = texts()
     groups = known.get(field.name, ())
     there = next((group for group in groups if now in group), [value for group in groups for value in group])
-    return st.one_of(st.sampled_from(there), st.sampled_from(there), made) if there else made
+    there = [value for value in there if value != now]
+    if not there:
+        return made
+    return st.integers(0, 9).flatmap(lambda roll: st.sampled_from(there) if roll < EXISTING_IN_TEN else made)
 
 
 @st.composite
@@ -170,20 +177,40 @@ def places(message: Message, depth: int = 0) -> list[Place]:
 
 @st.composite
 def changed(draw: st.DrawFn, make: Callable[[], Message], known: Known) -> Message:
-    """What `make` makes, with one of its fields changed: cleared, set to something that exists, or to anything."""
+    """What `make` makes, with one field changed: cleared, unknown to us, set to what exists, or to anything."""
     message = make()
+    before = message.SerializeToString(deterministic=True)
+    _change(draw, message, known)
+    hypothesis.assume(message.SerializeToString(deterministic=True) != before)
+    return message
+
+
+@st.composite
+def much_changed(draw: st.DrawFn, make: Callable[[], Message], known: Known) -> Message:
+    """What `make` makes, with several fields changed: gets further into the server than a random message does."""
+    message = make()
+    for _ in range(draw(st.integers(2, 6))):
+        _change(draw, message, known)
+    return message
+
+
+def _change(draw: st.DrawFn, message: Message, known: Known) -> None:
     everywhere = places(message)
-    if not everywhere:
-        return message
-    place = draw(st.sampled_from(everywhere))
+    roll = draw(st.integers(0, 9))
+    if roll == 0 or not everywhere:
+        inside = draw(st.sampled_from([message, *(place.owner for place in everywhere)]))
+        inside.MergeFromString(_UNKNOWN_FIELD)
+        return
+    # Half of the time a field of which other values exist, where there is one.
+    telling = [place for place in everywhere if place.field.name in known]
+    place = draw(st.sampled_from(telling if telling and draw(st.booleans()) else everywhere))
     owner, field = place.owner, place.field
-    if draw(st.integers(0, 4)) == 0:
+    if roll == 1:
         owner.ClearField(field.name)
-        return message
+        return
     if is_repeated(field) and draw(st.booleans()):
         owner.ClearField(field.name)
     _set(draw, owner, field, known, max(place.depth, 2))
-    return message
 
 
 def is_map(field: FieldDescriptor) -> bool:

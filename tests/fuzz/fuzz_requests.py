@@ -35,7 +35,6 @@ Make = Callable[[Seeds], Message]
 
 _IN = {"project": PROJECTS[0], "domain": DOMAIN}
 _PAGE = {"limit": 10, "sort_by": {"key": "created_at", "direction": 1}}
-_SETTING = matchable.MatchingAttributes(workflow_execution_config={"max_parallelism": 5})
 _CONFIG = matchable.WORKFLOW_EXECUTION_CONFIG
 
 
@@ -52,7 +51,7 @@ def _versions(name: str) -> Make:
 
 
 def _setting(scope: Any, **more: Any) -> dict[str, Any]:
-    return {**scope, **more, "matching_attributes": _SETTING}
+    return {**scope, **more, "matching_attributes": planted.SETTING}
 
 
 def _node_event(seeds: Seeds) -> Message:

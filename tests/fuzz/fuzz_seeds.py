@@ -17,9 +17,11 @@ from volantidl.admin import (
     event_pb2,
     execution_pb2,
     launch_plan_pb2,
+    matchable_resource_pb2,
     project_pb2,
     signal_pb2,
     task_pb2,
+    workflow_attributes_pb2,
     workflow_pb2,
 )
 from volantidl.core import compiler_pb2, identifier_pb2, interface_pb2, literals_pb2, tasks_pb2, types_pb2
@@ -31,11 +33,15 @@ from volantidl.service import admin_pb2_grpc, dataproxy_pb2, dataproxy_pb2_grpc,
 PROJECTS = ("flytesnacks", "other")
 DOMAIN = "development"
 TASK = "fuzz.echo"
+OTHER_TASK = "fuzz.echo2"
 WORKFLOW = "fuzz.wf"
 SLEEPER = "fuzz.sleeper"
 VERSIONS = ("v1", "v2")
+SETTING = matchable_resource_pb2.MatchingAttributes(workflow_execution_config={"max_parallelism": 5})
 INTEGER = types_pb2.LiteralType(simple=types_pb2.INTEGER)
 DECK = "deck-node"
+DECKS = (DECK, "deck-node2", "deck-node3")
+FINISHED = ("done", "done2")
 PATIENCE_S = 60.0
 
 
@@ -141,6 +147,7 @@ class Seeds:
     channel: grpc.Channel
     numbers: Iterator[int] = dataclasses.field(default_factory=itertools.count)
     uploaded: str = ""
+    uploaded_too: str = ""
 
     def __post_init__(self) -> None:
         self.admin = admin_pb2_grpc.AdminServiceStub(self.channel)
@@ -156,7 +163,8 @@ class Seeds:
         """Make all of it, and wait until the executions are where they should be."""
         self.admin.RegisterProject(project_pb2.ProjectRegisterRequest(project={"id": PROJECTS[1], "name": "Other"}))
         for project, version in itertools.product(PROJECTS, VERSIONS):
-            self.admin.CreateTask(task(TASK, version, project))
+            for name in (TASK, OTHER_TASK):
+                self.admin.CreateTask(task(name, version, project))
             self.admin.CreateWorkflow(workflow(WORKFLOW, version, project))
             self.admin.CreateWorkflow(workflow(SLEEPER, version, project))
             self.admin.CreateLaunchPlan(launch_plan(WORKFLOW, version, project))
@@ -165,22 +173,31 @@ class Seeds:
             for name in ("art1", "art2"):
                 request = datacatalog_pb2.CreateArtifactRequest(artifact=artifact(name, version, project))
                 self.catalog.CreateArtifact(request)
-            tag = datacatalog_pb2.Tag(name="tag1", artifact_id="art1", dataset=dataset(version, project))
-            self.catalog.AddTag(datacatalog_pb2.AddTagRequest(tag=tag))
+            for name in ("tag1", "tag2"):
+                tag = datacatalog_pb2.Tag(name=name, artifact_id="art1", dataset=dataset(version, project))
+                self.catalog.AddTag(datacatalog_pb2.AddTagRequest(tag=tag))
+            for name in (WORKFLOW, SLEEPER):
+                attributes = {"project": project, "domain": DOMAIN, "workflow": name, "matching_attributes": SETTING}
+                request = workflow_attributes_pb2.WorkflowAttributesUpdateRequest(attributes=attributes)
+                self.admin.UpdateWorkflowAttributes(request)
         for project in PROJECTS:
             active = identifier(identifier_pb2.LAUNCH_PLAN, WORKFLOW, "v1", project)
             self.admin.UpdateLaunchPlan(
                 launch_plan_pb2.LaunchPlanUpdateRequest(id=active, state=launch_plan_pb2.ACTIVE)
             )
-            self.admin.CreateExecution(execution("done", project))
+            for name in FINISHED:
+                self.admin.CreateExecution(execution(name, project))
             for name in ("runs", "ended"):
                 self.admin.CreateExecution(execution(name, project, SLEEPER))
             self.admin.TerminateExecution(execution_pb2.ExecutionTerminateRequest(id=execution_id("ended", project)))
-            signal = identifier_pb2.SignalIdentifier(signal_id="s1", execution_id=execution_id("runs", project))
-            self.signals.GetOrCreateSignal(signal_pb2.SignalGetOrCreateRequest(id=signal, type=INTEGER))
-            self.await_phase(execution_id("done", project), phases.WorkflowExecution.SUCCEEDED)
+            for name in ("s1", "s2"):
+                signal = identifier_pb2.SignalIdentifier(signal_id=name, execution_id=execution_id("runs", project))
+                self.signals.GetOrCreateSignal(signal_pb2.SignalGetOrCreateRequest(id=signal, type=INTEGER))
+            for name in FINISHED:
+                self.await_phase(execution_id(name, project), phases.WorkflowExecution.SUCCEEDED)
             self.await_phase(execution_id("ended", project), phases.WorkflowExecution.ABORTED)
         self.uploaded = self.upload(b"<html></html>")
+        self.uploaded_too = self.upload(b"<html>too</html>")
         self.plant_special_node()
 
     def upload(self, content: bytes) -> str:
@@ -201,12 +218,12 @@ class Seeds:
         closure = compiler_pb2.CompiledWorkflowClosure()
         closure.primary.template.CopyFrom(workflow(WORKFLOW, "v1").spec.template)
         dynamic = {"id": closure.primary.template.id, "compiled_workflow": closure}
-        for name in ("runs", "ended"):
+        for name, node in itertools.product(("runs", "ended"), DECKS):
             event = {
-                "id": self.node_id(name, DECK),
+                "id": self.node_id(name, node),
                 "producer_id": "fuzz",
                 "occurred_at": now(),
-                "spec_node_id": DECK,
+                "spec_node_id": node,
                 "deck_uri": self.uploaded,
                 "is_dynamic": True,
                 "event_version": 1,
@@ -242,24 +259,31 @@ class Seeds:
         addresses = [f"flyte://v1/{PROJECTS[0]}/{DOMAIN}/done/{rest}" for rest in ("n0/i", "n0/o", "n0/o/o0", "n0/0/o")]
         return {
             "project": [PROJECTS],
-            "domain": [[DOMAIN]],
-            "name": [[TASK], [WORKFLOW, SLEEPER], ["done", "runs", "ended"], ["fuzz-set"], [""], [DECK]],
+            "org": [["", "acme", "other"]],
+            "name": [
+                [TASK, OTHER_TASK],
+                [WORKFLOW, SLEEPER],
+                [*FINISHED, "ended"],
+                ["runs"],
+                ["fuzz-set"],
+                [""],
+                [DECK],
+            ],
             "version": [VERSIONS],
             "id": [PROJECTS, ["art1", "art2"]],
-            "node_id": [["n0", "start-node", "end-node"], [DECK]],
-            "signal_id": [["s1"]],
+            "node_id": [["n0", "start-node", "end-node"], DECKS],
+            "signal_id": [["s1", "s2"]],
             "limit": [[1, 2, 100]],
             "token": [["", "0", "1"]],
             "key": [["created_at", "name", "version"]],
             "filters": [["", "eq(version,v1)", "ne(version,v2)", "gt(created_at,2020-01-01T00:00:00Z)"]],
             "workflow": [["", WORKFLOW]],
             "artifact_id": [["art1", "art2"]],
-            "tag_name": [["tag1"]],
-            "native_url": [[self.uploaded]],
-            "retry_attempt": [[0]],
+            "tag_name": [["tag1", "tag2"]],
+            "tag": [["tag1", "tag2"]],
+            "native_url": [[self.uploaded, self.uploaded_too]],
             "seconds": [[0, 1, 60, 3600]],
             "nanos": [[0, 1]],
-            "producer_id": [["fuzz"]],
-            "task_type": [["echo"]],
+            "producer_id": [["fuzz", "other"]],
             "flyte_url": [addresses],
         }

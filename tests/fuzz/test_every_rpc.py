@@ -9,7 +9,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 
 import fuzz_messages
@@ -32,6 +31,8 @@ SEED = int(os.environ.get("VOLANT_FUZZ_SEED", "1"))
 HANG_S = 20.0
 STREAM_MESSAGES = 5
 STOP_S = 60
+FAULT_SIGNS = ("Traceback", '"level": "error"', '"level": "critical"')
+MANY_CASES = 100
 METHODS = [(service, method) for service, methods in fuzz_requests.VALID.items() for method in methods]
 NEVER = {"INTERNAL", "UNKNOWN", "DEADLINE_EXCEEDED", "UNAVAILABLE", "CANCELLED", "DATA_LOSS", "ABORTED"}
 SETTINGS = hypothesis.settings(
@@ -55,11 +56,11 @@ class Platform:
         self.log = log
         self.seeds = fuzz_seeds.Seeds(self.channel)
         self.last_refusal = ""
-        self.outcomes: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
 
     def faults(self) -> list[str]:
         """Lines of the log that tell of a fault."""
-        return [line for line in self.log.read_text().splitlines() if "Traceback" in line]
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if any(sign in line for sign in FAULT_SIGNS)]
 
     def call(self, method: MethodDescriptor, service: str, requests: list[Message]) -> str:
         """Call it and take what comes: the status."""
@@ -150,14 +151,17 @@ def test_it_answers(platform: Platform, service: str, name: str) -> None:
 
         return once
 
-    run(as_requests(fuzz_messages.random_messages(method.input_type, known), method), send("random"))
+    random = fuzz_messages.random_messages(method.input_type, known)
+    overlaid = fuzz_messages.much_changed(lambda: make(platform.seeds), known)
+    run(as_requests(st.one_of(random, overlaid), method), send("random"))
     run(as_requests(fuzz_messages.changed(lambda: make(platform.seeds), known), method), send("changed"))
     assert len(platform.faults()) == faults, platform.faults()[faults][:5000]
-    platform.outcomes[f"{service}.{name}"] = outcomes["random"] + outcomes["changed"]
     for kind, counter in outcomes.items():
         assert sum(counter.values()) == CASES // 2, (kind, counter)
     if method.full_name not in fuzz_requests.NOT_OFFERED:
-        assert outcomes["changed"]["OK"] >= 0.2 * (CASES // 2), (outcomes, platform.last_refusal)
+        # A fifth; a few cases are too few to tell.
+        wanted = 0.2 * (CASES // 2) if CASES >= MANY_CASES else 1
+        assert outcomes["changed"]["OK"] >= wanted, (outcomes, platform.last_refusal)
 
 
 def test_every_method_that_is_served_has_its_cases(platform: Platform) -> None:
@@ -193,10 +197,3 @@ def test_a_normal_workflow_succeeds_afterwards(platform: Platform) -> None:
 
 def test_nothing_of_it_shows_in_the_log(platform: Platform) -> None:
     assert platform.faults() == []
-    print(summary(platform), file=sys.stderr)
-    assert threading.active_count() < 100
-
-
-def summary(platform: Platform) -> str:
-    """What was answered, for those who read the run."""
-    return "\n".join(f"{name}: {dict(counter)}" for name, counter in platform.outcomes.items())
