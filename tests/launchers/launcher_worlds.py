@@ -6,7 +6,7 @@ import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 
-from volant_core import clock
+from volant_core import clock, errors
 from volant_core.blobstore import FolderStore
 from volant_engine.launchers import fake, port
 from volant_engine.launchers.process import launcher, settings
@@ -140,7 +140,10 @@ class ProcessWorld:
         await self.blobs.put("s3://volant/metadata/inputs.pb", data)
 
     async def outputs(self, name: str) -> Mapping[str, literals_pb2.Literal]:
-        data = await self.blobs.get(f"s3://volant/metadata/{name}/n0/data/0/outputs.pb")
+        try:
+            data = await self.blobs.get(f"s3://volant/metadata/{name}/n0/data/0/outputs.pb")
+        except errors.NotFoundError as error:
+            raise AssertionError(await self.said(name)) from error
         return literals_pb2.LiteralMap.FromString(data).literals
 
     async def said(self, name: str) -> str:

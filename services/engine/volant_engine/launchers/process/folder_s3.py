@@ -315,6 +315,9 @@ class Folder(fsspec.AbstractFileSystem):
             return
         if os.path.isdir(lpath):
             return
+        if not os.path.isfile(_file(_key(rpath))) and self.isdir(rpath):
+            os.makedirs(lpath, exist_ok=True)
+            return
         with self._open(rpath) as file, open(lpath, "wb") as target:
             callback.set_size(os.fstat(file.fileno()).st_size)
             shutil.copyfileobj(file, target, 1 << 20)

@@ -148,8 +148,10 @@ def send(pids: set[int], number: signal.Signals) -> None:
 def send_group(claim: Claim, number: signal.Signals) -> None:
     """Send a signal to the attempt's process group, if the attempt still runs."""
     if lives(claim):
-        with contextlib.suppress(OSError):
+        try:
             os.killpg(claim.pid, number)
+        except OSError:  # so young that it has no group of its own yet
+            send({claim.pid}, number)
 
 
 def tail(path: pathlib.Path) -> str:

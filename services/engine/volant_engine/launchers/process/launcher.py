@@ -30,8 +30,6 @@ from volant_engine.launchers.process import settings as process_settings
 from volantidl.core import execution_pb2
 
 _log = logging.getLogger(__name__)
-_SHORT_PATH = 80
-"""A temporary folder longer than this leaves no room for the sockets that libraries put into it (108 bytes)."""
 _RESULTS = ("outputs.pb", "error.pb", "futures.pb")
 
 
@@ -212,7 +210,7 @@ class ProcessLauncher:
     ) -> verdicts.Ending | None:
         """Have the attempt forked and wait for its end; None when it must be looked for."""
         given = {**here.attempt.environment, **granted.environment, "VOLANT_ATTEMPT": here.name}
-        if len(str(here.folder)) < _SHORT_PATH:
+        if len(str(here.folder)) < process_settings.SHORT_PATH:
             given["TMPDIR"] = f"{here.folder}/tmp"
         environment = commands.split(given, self._base)
         request: dict[str, object] = {

@@ -5,6 +5,9 @@ import os
 import pathlib
 from collections.abc import Mapping
 
+SHORT_PATH = 80
+"""Bytes. A longer temporary folder leaves no room for the sockets that libraries put into it (108 with their names)."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ProcessSettings:

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -174,7 +175,7 @@ class Zygotes:
 
     async def start(self) -> None:
         """Start the interpreter, and the SDKs that it has behind the scenes. UnavailableError if it won't run."""
-        await asyncio.to_thread(self._settings.zygotes.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(_make_folders, self._settings.zygotes)
         tree = await self._tree({})
         self._tasks.start("keep warm", self._keep_warm(tree))
 
@@ -319,6 +320,8 @@ class Zygotes:
     async def _start_tree(self, interpreter: Mapping[str, str]) -> _Tree:
         ours, theirs = _pair()
         environment = {**self._environment, **interpreter}
+        if len(str(self._settings.zygotes)) < process_settings.SHORT_PATH:
+            environment["TMPDIR"] = f"{self._settings.zygotes}/tmp"
         log = self._settings.zygotes / "bare.log"
         try:
             process = await asyncio.to_thread(
@@ -355,6 +358,12 @@ class Zygotes:
             if any(script in self.scripts for script in commands.KITS[kit].scripts) and tree.bare.is_open:
                 with contextlib.suppress(errors.UnavailableError):
                     await self.sdk(kit, {})
+
+
+def _make_folders(zygotes: pathlib.Path) -> None:
+    """Make the zygotes' folder; what earlier ones left in their temporary folder goes."""
+    shutil.rmtree(zygotes / "tmp", ignore_errors=True)
+    (zygotes / "tmp").mkdir(mode=0o700, parents=True)
 
 
 def _result(task: asyncio.Task[_Tree | errors.UnavailableError]) -> _Tree | None:

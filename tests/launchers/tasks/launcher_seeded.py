@@ -1,0 +1,15 @@
+"""Seeds its generators when it is imported, and so wants the same numbers in each process."""
+
+import random
+import typing
+
+import numpy
+from flytekit import task
+
+random.seed(7)
+numpy.random.seed(7)
+
+
+@task
+def draw() -> typing.List[float]:
+    return [random.random(), float(numpy.random.rand())]
