@@ -18,13 +18,14 @@ SERVE = pathlib.Path(__file__).parent / "serve.py"
 class Server:
     """The object store in a process of its own."""
 
-    def __init__(self, root):
+    def __init__(self, root, *, fsync):
         self.root = root
+        self.fsync = "fsync" if fsync else "no"
         self.port = 0
         self.start()
 
     def start(self):
-        arguments = [sys.executable, str(SERVE), str(self.root), str(self.port)]
+        arguments = [sys.executable, str(SERVE), str(self.root), str(self.port), self.fsync]
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}"
@@ -61,8 +62,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(root):
-    server = Server(root)
+def serving(root, *, fsync=False):
+    server = Server(root, fsync=fsync)
     try:
         yield server
     finally:
@@ -77,7 +78,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def own_server(tmp_path):
-    with serving(tmp_path / "objects") as server:
+    with serving(tmp_path / "objects", fsync=True) as server:
         yield server
 
 

@@ -1,4 +1,4 @@
-"""The object store alone in a process: `python serve.py ROOT [PORT]` prints its port when it answers."""
+"""The object store alone in a process: `python serve.py ROOT PORT FSYNC` prints its port when it answers."""
 
 import asyncio
 import pathlib
@@ -12,8 +12,8 @@ from volant_objectstore import service, settings
 ACCESS_KEY, SECRET_KEY = "test-access", "test/secret+key"
 
 
-async def main(root: pathlib.Path, port: int) -> None:
-    chosen = settings.ObjectStoreSettings(ACCESS_KEY, SECRET_KEY, buckets=("volant",))
+async def main(root: pathlib.Path, port: int, *, fsync: bool) -> None:
+    chosen = settings.ObjectStoreSettings(ACCESS_KEY, SECRET_KEY, buckets=("volant",), fsync=fsync)
     async with service.open_objectstore(root=root, settings=chosen, clock=clock.SystemClock()) as store:
         runner = aiohttp.web.AppRunner(store.app, access_log=None)
         await runner.setup()
@@ -24,4 +24,4 @@ async def main(root: pathlib.Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0))
+    asyncio.run(main(pathlib.Path(sys.argv[1]), int(sys.argv[2]), fsync=sys.argv[3] == "fsync"))

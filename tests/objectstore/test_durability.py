@@ -109,7 +109,7 @@ def test_full_disk(small_disk, tmp_path, monkeypatch):
 
     serve = pathlib.Path(__file__).parent / "serve.py"
     process = subprocess.Popen(
-        [*small_disk, sys.executable, str(serve), str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [*small_disk, sys.executable, str(serve), str(tmp_path), "0", "fsync"], stdout=subprocess.PIPE, text=True
     )
     try:
         port = int(process.stdout.readline())

@@ -2,7 +2,7 @@
 
 import asyncio
 import concurrent.futures
-import contextlib
+import functools
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -34,9 +34,9 @@ class Threads:
         """Do something short."""
         return await self._lane.run(work)
 
-    async def long(self, work: Callable[[], _T]) -> _T:
-        """Do something that may take a while."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    def long(self, work: Callable[[], _T]) -> asyncio.Future[_T]:
+        """Do something that may take a while. It begins at once, awaited or not."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """End the threads when their work is done."""
@@ -121,13 +121,19 @@ class Intakes:
                 intake.discard()
 
         block = b""
+        feeding: asyncio.Future[None] | None = None
         try:
             async for block, last in _blocks(request.http.content):
+                # One block is hashed and written while the next is received.
+                if feeding is not None:
+                    await feeding
+                    feeding = None
                 if not last:
-                    await self._threads.long(lambda data=block: intake.feed(data))  # type: ignore[misc]
+                    feeding = self._threads.long(functools.partial(intake.feed, block))
         except BaseException:
-            with contextlib.suppress(RuntimeError):
-                await self._threads.long(intake.discard)
+            if feeding is not None:
+                await asyncio.gather(feeding, return_exceptions=True)
+            await self._threads.long(intake.discard)
             raise
         run = self._threads.quick if len(block) <= SMALL else self._threads.long
         return await run(lambda: end(block))
