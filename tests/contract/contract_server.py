@@ -32,7 +32,7 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
         return task_pb2.TaskCreateResponse()
 
     async def GetTask(self, request: common_pb2.ObjectGetRequest, context: rpc.RpcContext) -> task_pb2.Task:
-        await getattr(self, "_" + request.id.name)(request, context)
+        await getattr(self, "_" + (request.id.name or "echo"))(request, context)
         return task_pb2.Task(id=request.id)
 
     async def _echo(self, request: Any, context: rpc.RpcContext) -> None:

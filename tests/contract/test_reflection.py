@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -69,33 +70,34 @@ def test_a_client_without_protos_can_call(process: str) -> None:
         assert "google/api/annotations.proto" in seen
 
 
+def documented(program: str) -> list[list[str]]:
+    """The commands of docs/contract.md that begin with `program`."""
+    lines = (HERE.parents[1] / "docs" / "contract.md").read_text().splitlines()
+    return [shlex.split(line[2:])[1:] for line in lines if line.startswith(f"$ {program} ")]
+
+
+def run(program: str | pathlib.Path, arguments: list[str], address: str) -> str:
+    told = [argument.replace("127.0.0.1:8089", address) for argument in arguments]
+    done = subprocess.run([program, *told], check=False, capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.skipif(not BUF.exists(), reason="buf is not in this environment")
 def test_buf_curl_as_the_documentation_says(process: str) -> None:
-    def curl(*arguments: str) -> str:
-        command = [BUF, "curl", "--protocol", "grpc", "--http2-prior-knowledge", *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout
-
-    listed = curl("--list-methods", f"http://{process}")
-    for name in BOTH:
-        assert f"{name}/GetTask" in listed
-        answer = curl("--data", '{"id": {"name": "echo", "project": "p"}}', f"http://{process}/{name}/GetTask")
-        assert json.loads(answer) == {"id": {"name": "echo", "project": "p"}}
-    assert json.loads(
-        curl("--data", '{"dataset": {"name": "d"}}', f"http://{process}/datacatalog.DataCatalog/GetDataset")
-    )
+    listed, *answers = [run(BUF, arguments, process) for arguments in documented("buf")]
+    assert [f"{name}/GetTask" in listed for name in BOTH] == [True, True]
+    assert json.loads(answers[0])["controlPlaneVersion"] == {"Version": "test"}
+    assert json.loads(answers[1]) == {"id": {"project": "flytesnacks"}}
+    assert json.loads(answers[2]) == {"status": "SERVING"}
 
 
 @pytest.mark.skipif(shutil.which("grpcurl") is None, reason="grpcurl is not installed")
-def test_grpcurl(process: str) -> None:
-    def curl(*arguments: str) -> str:
-        return subprocess.run(["grpcurl", "-plaintext", *arguments], check=True, capture_output=True, text=True).stdout
-
-    assert set(BOTH) <= set(curl(process, "list").split())
-    for name in BOTH:
-        assert json.loads(curl("-d", '{"id": {"name": "echo"}}', process, f"{name}/GetTask")) == {
-            "id": {"name": "echo"}
-        }
-        assert "/api/v1/tasks/{id.project}" in curl(process, "describe", name)
+def test_grpcurl_as_the_documentation_says(process: str) -> None:
+    listed, described, answer = [run("grpcurl", arguments, process) for arguments in documented("grpcurl")]
+    assert set(BOTH) <= set(listed.split())
+    assert "/api/v1/tasks/{id.project}" in described
+    assert json.loads(answer)["controlPlaneVersion"] == {"Version": "test"}
 
 
 async def test_the_graduated_service_answers_too(served: Served, channel: grpc.aio.Channel) -> None:
