@@ -70,18 +70,22 @@ class OnePort:
         self._tasks.start("splice", self._splice(outer, transport, data))
 
     async def _splice(self, outer: "_Spliced", transport: asyncio.Transport, data: bytes) -> None:
-        loop = asyncio.get_running_loop()
+        inner = _Spliced(self, None)
+        # Before it is connected: the server speaks at once, and may be heard before this goes on.
+        inner.join(outer)
+        outer.join(inner)
+        self._open.add(inner)
         try:
-            _, inner = await loop.create_unix_connection(lambda: _Spliced(self, None), self._grpc_socket)
+            await asyncio.get_running_loop().create_unix_connection(lambda: inner, self._grpc_socket)
         except OSError:  # the gRPC server has stopped
+            self._open.discard(inner)
             transport.abort()
             return
-        self._open.add(inner)
-        outer.join(inner)
-        inner.join(outer)
-        inner.write(data)
-        if not transport.is_closing():
-            transport.resume_reading()
+        if transport.is_closing():  # while we connected
+            inner.drop()
+            return
+        transport.resume_reading()
+        inner.write(data)  # may pause it again
 
     def opened(self, connection: "_Undecided") -> None:
         """Take note of a new connection."""
@@ -137,15 +141,12 @@ class _Spliced(asyncio.Protocol):
         self._port = port
         self._transport = transport
         self._peer: _Spliced | None = None
-        self._gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is not derived from it
 
     def join(self, peer: "_Spliced") -> None:
         self._peer = peer
-        if self._gone:
-            peer.drop()
 
     def write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -175,7 +176,6 @@ class _Spliced(asyncio.Protocol):
         return False  # close: else pairs leak
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._gone = True
         self._port.lost(self)
         if self._peer is not None:
             self._peer.finish()
