@@ -208,8 +208,12 @@ class Database:
     async def _open_listener(self) -> None:
         with _translated():
             listener = await asyncpg.connect(self._dsn)
-            for channel in self._heard:
-                await listener.add_listener(channel, self._notified)
+            try:
+                for channel in self._heard:
+                    await listener.add_listener(channel, self._notified)
+            except BaseException:
+                listener.terminate()  # cancelled, or lost: nobody else knows of it
+                raise
         listener.add_termination_listener(self._listener_lost)
         self._listener = listener
 
