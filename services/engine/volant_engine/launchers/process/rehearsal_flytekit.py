@@ -8,6 +8,7 @@ ended; the launcher's zygote checks that nothing else was left behind, and does 
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import shutil
@@ -19,6 +20,7 @@ import flytekit
 from flyteidl.core import literals_pb2
 from flytekit.bin import entrypoint
 from flytekit.core.context_manager import FlyteEntities
+from flytekit.interfaces.stats import client
 from flytekit.utils import asyn
 
 import volant_folder_s3
@@ -45,6 +47,7 @@ def rehearse() -> None:
     """Run the entry point on the task, with a store of its own."""
     folder = tempfile.mkdtemp(prefix="volant-rehearsal-")
     root, bucket = volant_folder_s3.ROOT, volant_folder_s3.BUCKET
+    statistics = dict(vars(client))
     before = list(sys.path), list(sys.argv), os.getcwd(), dict(os.environ), list(FlyteEntities.entities)
     try:
         volant_folder_s3.ROOT, volant_folder_s3.BUCKET = folder, "rehearsal"
@@ -75,8 +78,10 @@ def rehearse() -> None:
         os.environ.clear()
         os.environ.update(before[3])
         FlyteEntities.entities[:] = before[4]
+        vars(client).update(statistics)  # it keeps a socket
         _end_threads()
         shutil.rmtree(folder, ignore_errors=True)
+        gc.collect()  # contexts hold sockets and know each other
 
 
 def _end_threads() -> None:

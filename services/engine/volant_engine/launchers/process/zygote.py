@@ -310,7 +310,13 @@ def preload(module: str) -> None:
 
 def belongings() -> tuple[set[int], set[str]]:
     """Open descriptors and threads, to compare with later."""
-    return set(map(int, os.listdir("/proc/self/fd"))), set(os.listdir("/proc/self/task"))
+    descriptors = {number for number in map(int, os.listdir("/proc/self/fd")) if is_descriptor(number)}
+    return descriptors, set(os.listdir("/proc/self/task"))
+
+
+def is_descriptor(number: int) -> bool:
+    """Whether it is open (the one that the listing was made with is not, any more)."""
+    return os.path.exists(f"/proc/self/fdinfo/{number}")
 
 
 def disturbed(before: tuple[set[int], set[str]]) -> str:
