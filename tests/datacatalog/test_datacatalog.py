@@ -7,6 +7,7 @@ import uuid
 import grpc
 import pytest
 
+from volant_datacatalog import service, settings
 from volantidl.core import literals_pb2
 from volantidl.datacatalog import datacatalog_pb2 as dc
 
@@ -412,3 +413,14 @@ async def test_one_of_many_gets_the_reservation(stub):
         await stub.ReleaseReservation(
             dc.ReleaseReservationRequest(reservation_id=request.reservation_id, owner_id=holders[0])
         )
+
+
+async def test_reservations_left_behind_go_at_the_next_start(stub, database, blobs, hand_clock):
+    place = dc.ReservationID(dataset_id=ID, tag_name="t")
+    await stub.GetOrExtendReservation(dc.GetOrExtendReservationRequest(reservation_id=place, owner_id="dead"))
+    for hours, left in [(0.9, 1), (1, 0)]:
+        hand_clock.advance(hours=hours)
+        async with service.open_datacatalog(
+            database=database, blobs=blobs, settings=settings.DatacatalogSettings(), clock=hand_clock
+        ):
+            assert await database.fetch_value("SELECT count(*) FROM datacatalog.reservations") == left

@@ -47,6 +47,7 @@ async def open_datacatalog(
     datasets = dataset_operations.Datasets(database, settings, clock, new_uuid)
     artifacts = artifact_operations.Artifacts(database, datasets, content, settings, clock, new_uuid)
     reservations = reservation_operations.Reservations(database, settings, clock)
+    await reservations.sweep()
     batches = batch_operations.Batches(database, datasets, content, settings, clock, new_uuid)
     flytes = DataCatalogServicer(datasets, artifacts, reservations)
     ours = batch_rpc.CacheBatchServicer(batches, reservations)

@@ -14,6 +14,7 @@ from volantidl.datacatalog import datacatalog_pb2
 
 Place = store.Place
 _ATTEMPTS = 5
+_LEFT_BEHIND = datetime.timedelta(hours=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +85,10 @@ class Reservations:
         """Give reservations back; what is not held by that owner is left alone."""
         if given:
             await store.release(self._database, given)
+
+    async def sweep(self) -> int:
+        """Remove what its holders left behind; how many."""
+        return await store.sweep(self._database, self._clock.now() - _LEFT_BEHIND)
 
     async def get_or_extend(
         self, request: datacatalog_pb2.GetOrExtendReservationRequest

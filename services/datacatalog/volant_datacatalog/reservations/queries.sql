@@ -32,3 +32,7 @@ USING unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::tex
     AS g (project, domain, dataset_name, dataset_version, tag, owner_id)
 WHERE r.project = g.project AND r.domain = g.domain AND r.dataset_name = g.dataset_name
     AND r.dataset_version = g.dataset_version AND r.tag = g.tag AND r.owner_id = g.owner_id;
+
+-- sweep
+-- Removes what expired and was never given back nor taken over.
+DELETE FROM datacatalog.reservations WHERE expires_at < $1;

@@ -44,3 +44,8 @@ async def release(database: postgres.Database, given: Sequence[tuple[Place, str]
     """Remove reservations that their holders give back."""
     columns = [list(column) for column in zip(*((*place, owner) for place, owner in given), strict=True)]
     await database.execute(QUERIES["release"], *columns)
+
+
+async def sweep(database: postgres.Database, before: datetime.datetime) -> int:
+    """Remove reservations that expired before a moment; how many."""
+    return await database.execute(QUERIES["sweep"], before)
