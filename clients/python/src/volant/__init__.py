@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from volant.authoring.schedule import FixedRate as FixedRate
     from volant.authoring.task import task as task
     from volant.authoring.workflow import WorkflowFailurePolicy as WorkflowFailurePolicy
+    from volant.authoring.workflow import eager as eager
     from volant.authoring.workflow import workflow as workflow
     from volant.checkpoint import Checkpoint as Checkpoint
     from volant.client.remote import Remote as Remote
@@ -48,6 +49,11 @@ if TYPE_CHECKING:
     from volant.secrets import Secret as Secret
     from volant.types.annotated import HashMethod as HashMethod
     from volant.types.annotated import TypeAnnotation as TypeAnnotation
+    from volant.types.failures import FlyteError as FlyteError
+    from volant.types.files import Directory as Directory
+    from volant.types.files import File as File
+    from volant.types.frames import StructuredDataset as StructuredDataset
+    from volant.types.frames import kwtypes as kwtypes
 
 __version__ = "0.1.0"
 
@@ -61,8 +67,11 @@ _HOMES = {
     "CronSchedule": "volant.authoring.schedule",
     "Deck": "volant.deck",
     "DefinitionError": "volant.errors",
+    "Directory": "volant.types.files",
     "Email": "volant.authoring.notification",
+    "File": "volant.types.files",
     "FixedRate": "volant.authoring.schedule",
+    "FlyteError": "volant.types.failures",
     "HashMethod": "volant.types.annotated",
     "IgnoreOutputs": "volant.errors",
     "LaunchPlan": "volant.authoring.launch_plan",
@@ -72,6 +81,7 @@ _HOMES = {
     "Resources": "volant.authoring.resources",
     "Secret": "volant.secrets",
     "Slack": "volant.authoring.notification",
+    "StructuredDataset": "volant.types.frames",
     "TypeAnnotation": "volant.types.annotated",
     "TypeMismatchError": "volant.errors",
     "VersionParameters": "volant.authoring.caching",
@@ -82,7 +92,9 @@ _HOMES = {
     "conditional": "volant.authoring.conditional",
     "current_context": "volant.context",
     "dynamic": "volant.authoring.dynamic",
+    "eager": "volant.authoring.workflow",
     "get_reference_entity": "volant.authoring.reference",
+    "kwtypes": "volant.types.frames",
     "map_task": "volant.authoring.mapping",
     "reference_launch_plan": "volant.authoring.reference",
     "reference_task": "volant.authoring.reference",
@@ -103,8 +115,11 @@ __all__ = [
     "CronSchedule",
     "Deck",
     "DefinitionError",
+    "Directory",
     "Email",
+    "File",
     "FixedRate",
+    "FlyteError",
     "HashMethod",
     "IgnoreOutputs",
     "LaunchPlan",
@@ -114,18 +129,20 @@ __all__ = [
     "Resources",
     "Secret",
     "Slack",
+    "StructuredDataset",
     "TypeAnnotation",
     "TypeMismatchError",
     "VersionParameters",
     "VolantError",
     "WorkflowExecutionPhase",
     "WorkflowFailurePolicy",
-    "__version__",
     "approve",
     "conditional",
     "current_context",
     "dynamic",
+    "eager",
     "get_reference_entity",
+    "kwtypes",
     "map_task",
     "reference_launch_plan",
     "reference_task",
@@ -134,6 +151,7 @@ __all__ = [
     "task",
     "wait_for_input",
     "workflow",
+    "__version__",
 ]
 
 

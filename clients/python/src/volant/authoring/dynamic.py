@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from volant.authoring import entity, interface, task, tracing
+from volant.authoring import driver, entity, interface, task, tracing
 from volant.authoring import node as nodes
 
 P = ParamSpec("P")
@@ -26,6 +26,11 @@ class DynamicTask(task.PythonTask[P, R]):
     ) -> None:
         super().__init__(function, settings, name=name)
         self.node_dependency_hints = list(hints)
+
+    @functools.cached_property
+    def driver_task(self) -> driver.DriverTask:
+        """The task that runs the body where it has to be run eagerly."""
+        return driver.DriverTask(self.function, f"{self.name}.driver", self.interface, self.settings)
 
     def trace(self, inputs: Mapping[str, Any], prefix: str = "d") -> nodes.Graph:
         """The graph for these inputs; raises NeedsValueError where the body needs what its calls give."""

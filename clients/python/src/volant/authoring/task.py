@@ -166,6 +166,16 @@ class PythonTask(Task, Generic[P, R]):
         """The function's file and line."""
         return interface.where(self.function)
 
+    def loader_arguments(self) -> list[str]:
+        """How a task process finds it: its module and variable."""
+        qualified = self.function.__qualname__
+        if "<locals>" in qualified or "<lambda>" in qualified:
+            raise errors.DefinitionError(
+                f"{self.source}: {self.name} is defined inside a function, where a task process cannot find it. "
+                f"Define it at the top level of a module"
+            )
+        return ["task-module", naming.module_of(self.function.__module__), "task-name", qualified]
+
 
 def wait_for(awaitable: Any) -> Any:
     """Run a coroutine to its end, also where a loop already runs in this thread."""

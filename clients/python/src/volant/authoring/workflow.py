@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from volant import errors
-from volant.authoring import entity, interface, naming, node, tracing
+from volant.authoring import driver, entity, interface, naming, node, task, tracing
 from volant.authoring import promise as promises
 from volant.types import engine, failures
 from volantidl.core import literals_pb2
@@ -70,16 +70,25 @@ class Workflow(entity.Entity):
 class PythonWorkflow(Workflow, Generic[P, R]):
     """A workflow that is a Python function."""
 
-    def __init__(self, function: Callable[P, R], settings: WorkflowSettings, name: str = "") -> None:
+    def __init__(
+        self,
+        function: Callable[P, R],
+        settings: WorkflowSettings,
+        name: str = "",
+        *,
+        eager_reason: str = "",
+        driver_settings: task.TaskSettings | None = None,
+    ) -> None:
         super().__init__(name or naming.name_of(function), interface.interface_of(function), settings)
         self.function = function
+        self._driver_settings = driver_settings or task.TaskSettings()
         self._lock = threading.RLock()
         self._graph: node.Graph | None = None
         self._failure_node: node.Node | None = None
-        self.eager_reason = ""
+        self.eager_reason = eager_reason
         """Why the body is run eagerly; empty while it isn't."""
         functools.update_wrapper(self, function)
-        if inspect.iscoroutinefunction(function):
+        if inspect.iscoroutinefunction(function) and not eager_reason:
             raise errors.DefinitionError(
                 f"{interface.where(function)}: a workflow's body is traced and cannot be async; use @eager for async def"
             )
@@ -104,16 +113,35 @@ class PythonWorkflow(Workflow, Generic[P, R]):
             for name, python_type in self.interface.inputs.items()
         }
         try:
+            if self.eager_reason:
+                self._graph = self._driven_graph()
+                return
             graph = tracing.trace(self.function, self.interface, inputs)
             self._failure_node = failure_node_for(self, inputs)
         except promises.NeedsValueError as reason:
             self.eager_reason = f"{reason.line}: {reason.operation} needs the value of {reason.promise}"
-            graph = node.Graph()
+            graph = self._driven_graph()
         self._graph = graph
+
+    def _driven_graph(self) -> node.Graph:
+        """The graph of an eager workflow: one task, which runs the body."""
+        names = dict.fromkeys(self.interface.inputs)
+        variables = self.interface.typed.inputs.variables
+        inputs = {
+            name: promises.Promise(None, name, self.interface.inputs[name], variables[name].type) for name in names
+        }
+        tracer = tracing.Tracer()
+        made = tracer.call(self.driver_task, inputs)
+        return node.Graph(tracer.nodes, tracing.bind_outputs(made, self.interface, self.source))
+
+    @functools.cached_property
+    def driver_task(self) -> driver.DriverTask:
+        """The task that runs the body, where it is run eagerly."""
+        return driver.DriverTask(self.function, self.name, self.interface, self._driver_settings)
 
     @property
     def graph(self) -> node.Graph:
-        """The nodes and outputs; empty for an eager workflow."""
+        """The nodes and outputs; for an eager workflow, one task that runs the body."""
         return self._ensure_traced()
 
     def _ensure_traced(self) -> node.Graph:
@@ -217,3 +245,25 @@ def workflow(
     if function is None:
         return lambda body: PythonWorkflow(body, settings, name)
     return PythonWorkflow(function, settings, name)
+
+
+@overload
+def eager(function: Callable[P, R], /) -> PythonWorkflow[P, R]: ...
+
+
+@overload
+def eager(**options: Any) -> Callable[[Callable[P, R]], PythonWorkflow[P, R]]: ...
+
+
+def eager(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make an eager workflow of a function, async or not: its body runs, and each call in it starts at once.
+
+    Args:
+        function: The function. Calls give values that wait when they are looked at (or awaited).
+        options: As for `task`; they apply to the task that runs the body.
+    """
+    if function is None:
+        return functools.partial(eager, **options)
+    name = options.pop("name", "")
+    settings = task.settings_from(interface.where(function), options)
+    return PythonWorkflow(function, WorkflowSettings(), name, eager_reason="@eager", driver_settings=settings)

@@ -132,6 +132,11 @@ class Execution:
         types = dict(self._signature.outputs) if self._signature is not None else {}
         return Outputs(self._remote, literals, types, self._variables("outputs") if not types else {})
 
+    def output_literals(self) -> dict[str, literals_pb2.Literal]:
+        """The outputs as they travel."""
+        data = self._data()
+        return self._remote.literals_of(data.full_outputs, data.outputs)
+
     @property
     def inputs(self) -> Outputs:
         """The inputs by name."""

@@ -121,12 +121,29 @@ class Remote:
         )
         settings = self._with_code(settings, entities, root, copy)
         settings = dataclasses.replace(settings, version=version or _version_of(settings))
-        translator = specs.Translator(settings)
         with _uploads(self.store):
-            for one in entities:
-                translator.add(one)
-        self._create_all(translator.specs, activate=activate, progress=progress or (lambda kind, name: None))
+            self.register_with(settings, *entities, activate=activate, progress=progress)
         return settings.version
+
+    def register_with(
+        self,
+        settings: serialization_settings.SerializationSettings,
+        *entities: entity.Entity,
+        activate: bool = False,
+        progress: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """Register entities with all that they use, under settings that are complete.
+
+        Args:
+            settings: Project, domain, version, code and image.
+            entities: Tasks, workflows, launch plans.
+            activate: Make the launch plans active.
+            progress: Told the kind and name of each entity that is registered.
+        """
+        translator = specs.Translator(settings)
+        for one in entities:
+            translator.add(one)
+        self._create_all(translator.specs, activate=activate, progress=progress or _silent)
 
     def _with_code(
         self,
@@ -335,15 +352,7 @@ class Remote:
         given = self._encode(target, inputs)
         if register:
             version = self.register(target, version=version, copy=copy, root=root)
-        kind = identifier_pb2.TASK if isinstance(target, task.Task) else identifier_pb2.LAUNCH_PLAN
-        identifier = identifier_pb2.Identifier(
-            resource_type=kind,
-            project=self.config.project,
-            domain=self.config.domain,
-            name=target.name,
-            version=version or "",
-        )
-        return identifier, given, target.interface
+        return self._identifier_of(target, version or ""), given, target.interface
 
     def _launchable(self, identifier: identifier_pb2.Identifier) -> identifier_pb2.Identifier:
         if identifier.resource_type != identifier_pb2.WORKFLOW:
@@ -383,6 +392,52 @@ class Remote:
                     value, engine.guess_python_type(variables[name].type), variables[name].type
                 )
             return literals
+
+    def start(
+        self, target: entity.Entity, literals: Mapping[str, literals_pb2.Literal], *, version: str, name: str
+    ) -> execution.Execution:
+        """Start an execution of a registered entity under a name; gives the one that has the name already, if any.
+
+        Args:
+            target: The entity.
+            literals: Its inputs.
+            version: The version that is registered.
+            name: The execution's name.
+        """
+        if isinstance(target, reference.Reference):
+            identifier = self._launchable(
+                identifier_pb2.Identifier(
+                    resource_type=target.kind.message,
+                    project=target.project,
+                    domain=target.domain,
+                    name=target.name,
+                    version=target.version,
+                )
+            )
+        else:
+            identifier = self._identifier_of(target, version)
+        spec = execution_pb2.ExecutionSpec(
+            launch_plan=identifier,
+            metadata=execution_pb2.ExecutionMetadata(mode=execution_pb2.ExecutionMetadata.MANUAL, principal="volant"),
+        )
+        inputs = literals_pb2.LiteralMap(literals=literals)
+        request = execution_pb2.ExecutionCreateRequest(
+            project=self.config.project, domain=self.config.domain, name=name, spec=spec, inputs=inputs
+        )
+        self._create("CreateExecution", request, execution_pb2.ExecutionCreateResponse)
+        made = identifier_pb2.WorkflowExecutionIdentifier(
+            project=self.config.project, domain=self.config.domain, name=name
+        )
+        return execution.Execution(self, made, target.interface)
+
+    def _identifier_of(self, target: entity.Entity, version: str) -> identifier_pb2.Identifier:
+        return identifier_pb2.Identifier(
+            resource_type=identifier_pb2.TASK if isinstance(target, task.Task) else identifier_pb2.LAUNCH_PLAN,
+            project=self.config.project,
+            domain=self.config.domain,
+            name=target.name,
+            version=version,
+        )
 
     # ---- executions
 
@@ -449,6 +504,10 @@ class _UploadContext(context.Context):
     def new_uri(self, name: str = "") -> str:
         self.raw_output_prefix = self.raw_output_prefix or self._store.prefix
         return super().new_uri(name)
+
+
+def _silent(kind: str, name: str) -> None:  # noqa: ARG001 - what nobody watches
+    """Say nothing of progress."""
 
 
 def _registered_launch_plan(found: launch_plan_pb2.LaunchPlan) -> Registered:

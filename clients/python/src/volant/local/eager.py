@@ -205,9 +205,21 @@ def values_of_call(signature: interface.Interface, future: concurrent.futures.Fu
     return Value(future)
 
 
-def run_body(function: Callable[..., Any], signature: interface.Interface, inputs: Mapping[str, Any]) -> Any:
-    """Run an eager body here; gives what it returned, complete."""
-    driver = ThreadDriver()
+def run_body(
+    function: Callable[..., Any],
+    signature: interface.Interface,  # noqa: ARG001 - kept beside the function that it describes
+    inputs: Mapping[str, Any],
+    driver: ThreadDriver | None = None,
+) -> Any:
+    """Run an eager body here; gives what it returned, complete.
+
+    Args:
+        function: The body.
+        signature: Its interface.
+        inputs: Its complete inputs.
+        driver: What its calls become; threads of this process by default.
+    """
+    driver = driver or ThreadDriver()
     with calls.made_by(driver):
         result = function(**inputs)
         if inspect.iscoroutine(result):

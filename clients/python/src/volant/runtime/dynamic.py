@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from volant.authoring import binding as bindings
-from volant.authoring import dynamic, node, task
+from volant.authoring import dynamic, node, task, tracing
 from volant.authoring import promise as promises
-from volant.local import eager
+from volant.runtime import children
 from volant.serialization import bindings as binding_messages
 from volant.serialization import settings as serialization_settings
 from volant.serialization import specs
@@ -31,7 +31,10 @@ def execute(
     try:
         graph = found.trace(inputs)
     except promises.NeedsValueError:
-        return eager.run_body(found.function, found.interface, inputs)
+        if not children.available():
+            return children.execute(found, inputs, distribution, destination)
+        # A node of its own: while this process holds a slot, its children might never get one.
+        graph = _driven(found, inputs)
     if not graph.nodes:
         return found.interface.wrap_outputs(_constants(graph, found))
     settings = serialization_settings.SerializationSettings.from_environment()
@@ -40,6 +43,12 @@ def execute(
             settings, distribution=distribution, destination=destination or settings.destination
         )
     return task.Futures(job_spec(graph, settings))
+
+
+def _driven(found: dynamic.DynamicTask[..., Any], inputs: Mapping[str, Any]) -> node.Graph:
+    tracer = tracing.Tracer("d")
+    made = tracer.call(found.driver_task, inputs)
+    return node.Graph(tracer.nodes, tracing.bind_outputs(made, found.interface, found.source))
 
 
 def _constants(graph: node.Graph, found: dynamic.DynamicTask[..., Any]) -> dict[str, Any]:

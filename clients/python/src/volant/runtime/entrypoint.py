@@ -11,9 +11,10 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from volant import checkpoint, context, deck, errors
+from volant.authoring import driver
 from volant.authoring import dynamic as dynamic_task
 from volant.authoring import task as tasks
-from volant.runtime import arguments, dynamic, failure, mapped, offload, resolver
+from volant.runtime import arguments, children, dynamic, failure, mapped, offload, resolver
 from volant.storage import router
 from volantidl.core import errors_pb2, literals_pb2
 
@@ -88,6 +89,8 @@ def call(found: tasks.Task, inputs: Mapping[str, object], given: arguments.Argum
     try:
         if isinstance(found, dynamic_task.DynamicTask):
             return dynamic.execute(found, inputs, given.distribution, given.destination)
+        if isinstance(found, driver.DriverTask):
+            return children.execute(found, inputs, given.distribution, given.destination)
         return found.execute(inputs)
     except errors.IgnoreOutputs:
         raise

@@ -42,8 +42,6 @@ def find_task(module: str, name: str) -> tasks.Task:
                 f"the module {module} has no task {name!r}; was it renamed or moved?"
             ) from cause
     if not isinstance(found, tasks.Task):
-        found = getattr(found, "driver_task", found)
-    if not isinstance(found, tasks.Task):
         raise errors.DefinitionError(f"{module}.{name} is no task but {type(found).__name__}")
     return found
 

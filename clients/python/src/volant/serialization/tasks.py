@@ -8,7 +8,7 @@ from typing import Any
 
 import volant
 from volant import errors
-from volant.authoring import caching, dynamic, interface, mapping, naming, resources, task
+from volant.authoring import caching, dynamic, interface, mapping, resources, task
 from volant.serialization import settings as serialization_settings
 from volantidl.admin import description_entity_pb2, task_pb2
 from volantidl.core import identifier_pb2, interface_pb2, literals_pb2, security_pb2, tasks_pb2
@@ -96,18 +96,9 @@ def loader(one: task.Task) -> list[str]:
     """The resolver of a task, and what tells it which task."""
     resolver = getattr(one, "resolver_location", DEFAULT_RESOLVER)
     arguments = getattr(one, "loader_arguments", None)
-    if arguments is not None:
-        return [resolver, *arguments()]
-    if not isinstance(one, task.PythonTask):
+    if arguments is None:
         raise errors.DefinitionError(f"{one.name} cannot be loaded in a task process")
-    module = naming.module_of(one.function.__module__)
-    qualified = one.function.__qualname__
-    if "<locals>" in qualified or "<lambda>" in qualified:
-        raise errors.DefinitionError(
-            f"{one.source}: {one.name} is defined inside a function, where a task process cannot find it. "
-            f"Define it at the top level of a module"
-        )
-    return [resolver, "task-module", module, "task-name", qualified]
+    return [resolver, *arguments()]
 
 
 def command(one: task.Task, settings: Settings) -> list[str]:
