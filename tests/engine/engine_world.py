@@ -36,10 +36,6 @@ class Store:
                 assert known.phase == node.phase, f"{node.node_id} left a terminal phase"
             if node.phase == execution_pb2.NodeExecution.SUCCEEDED and (known is None or known.phase != node.phase):
                 self.successes[node.node_id] = self.successes.get(node.node_id, 0) + 1
-            if node.parent_node_id:
-                assert node.parent_node_id in self.nodes or any(
-                    other.node_id == node.parent_node_id for other in report.nodes
-                ), f"{node.node_id} came before its parent"
             self.nodes[node.node_id] = node
             self.history.append((node.node_id, node.phase))
         for task in report.tasks:
@@ -102,10 +98,13 @@ class World:
         self.attempts: dict[str, float] = {}
         """When each attempt ends, by name; attempts outlive engines."""
         self.dead: set[str] = set()
+        self.runs: dict[str, int] = {}
+        """How often each attempt was begun."""
         self.stopped: list[str] = []
         self.peak = 0
         self.chance = chance
         self.source: list[dispatch_pb2.NodeRecord] = []
+        self.crashed = False
         self.run = self.fresh()
 
     def fresh(self) -> state.Run:
@@ -120,8 +119,11 @@ class World:
 
     def crash(self) -> None:
         """The engine is gone with all that it had not reported, and another takes over."""
+        if self.store.execution.phase in phases.TERMINAL_EXECUTION:
+            return
         self.queue = []
         self.run = self.fresh()
+        self.crashed = True
         self.start()
 
     def feed(self, event) -> None:
@@ -163,8 +165,10 @@ class World:
         if command.inputs is not None:
             self.blobs[command.input_uri] = command.inputs.SerializeToString()
         self.launches.append(command)
-        if command.name not in self.attempts:
+        if command.name not in self.attempts or command.name in self.dead:
+            self.dead.discard(command.name)
             self.attempts[command.name] = self.now + self.seconds(command)
+            self.runs[command.name] = self.runs.get(command.name, 0) + 1
         self.peak = max(self.peak, sum(1 for end in self.attempts.values() if end > self.now))
         ends = self.attempts[command.name]
         self.post(0, lambda now: self._news(command, now, events.AttemptState.RUNNING))
@@ -196,6 +200,9 @@ class World:
         self.post(0, lambda now: events.Stopped(now, command.node_id, command.attempt, command.index))
 
     def _fetch(self, command: commands.Fetch) -> None:
+        self.post(0, lambda now: self._read(command, now))
+
+    def _read(self, command: commands.Fetch, now: float) -> events.Event:
         maps, literals, missing = {}, {}, {}
         for uri in command.uris:
             if uri not in self.blobs:
@@ -204,11 +211,14 @@ class World:
                 maps[uri] = literals_pb2.LiteralMap.FromString(self.blobs[uri])
             else:
                 literals[uri] = literals_pb2.Literal.FromString(self.blobs[uri])
-        self.post(0, lambda now: events.Fetched(now, command.node_id, maps, literals, missing))
+        return events.Fetched(now, command.node_id, maps, literals, missing)
 
     def _write(self, command: commands.Write) -> None:
+        self.post(0.01, lambda now: self._written(command, now))
+
+    def _written(self, command: commands.Write, now: float) -> events.Event:
         self.blobs[command.uri] = command.data
-        self.post(0.01, lambda now: events.Written(now, command.node_id))
+        return events.Written(now, command.node_id)
 
     def _wakeat(self, command: commands.WakeAt) -> None:
         self.post(

@@ -3,6 +3,7 @@
 import engine_graphs as g
 import pytest
 from engine_world import World
+
 from volant_core import compiler
 from volant_core.model import literals
 from volant_engine.decide import events, graphs, state
@@ -332,9 +333,7 @@ def launching():
     node = workflow_pb2.Node(id="n0", inputs=g.bindings(a="a"))
     plan = g.identifier("plan", identifier_pb2.LAUNCH_PLAN)
     node.workflow_node.launchplan_ref.CopyFrom(plan)
-    interface = compiler.LaunchPlanInterface(
-        interface_pb2.ParameterMap(), interface_pb2.VariableMap()
-    )
+    interface = compiler.LaunchPlanInterface(interface_pb2.ParameterMap(), interface_pb2.VariableMap())
     interface.expected_inputs.parameters["a"].var.type.CopyFrom(g.INT)
     interface.expected_inputs.parameters["a"].required = True
     interface.expected_outputs.variables["o0"].type.CopyFrom(g.INT)

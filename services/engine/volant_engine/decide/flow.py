@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from volant_core.model import literals, phases
-from volant_engine.decide import commands, graphs, lifecycle, scopes, state
+from volant_engine.decide import bindings, commands, graphs, lifecycle, scopes, state
 from volant_engine.decide.kinds import arrays, behaviour, branches, gates, launch_plans, simple, subworkflows, tasks
+from volantidl.dispatch import dispatch_pb2
 
 _Kind = graphs.Kind
 _Phase = state.NodePhase
@@ -28,17 +29,23 @@ BEHAVIOURS: Mapping[graphs.Kind, behaviour.Behaviour] = {
 def _ready(run: state.Run, where: tuple[state.Scope, int]) -> None:
     """Everything before a node has ended: start it, skip it, or take over what an earlier execution made of it."""
     scope, index = where
-    if scope.phase != state.ScopePhase.RUNNING:
-        return
     spec = scope.graph.specs[index]
     node = scope.nodes[index]
     if node is None:
+        record = _case_record(run, scope, spec)
+        if scope.phase != state.ScopePhase.RUNNING and record is None:
+            return
         node = lifecycle.enlist(run, scope, spec)
-        if spec.branch >= 0 and run.recorded:
-            _recall_case(run, node)
+        if record is not None:
+            scopes.take_up(run, node, record)
+            if node.is_terminal:
+                run.agenda.append((state.Step.ENDED, node))
+    elif scope.phase != state.ScopePhase.RUNNING:
+        return
     if node.is_terminal:
-        run.agenda.append((state.Step.ENDED, node))
-    elif scope.skip[index]:
+        # It had ended before a restart, and was accounted for when it was put back.
+        return
+    if scope.skip[index]:
         lifecycle.skip(run, node)
     elif run.source and node.record is None and _recover(run, node):
         return
@@ -46,12 +53,13 @@ def _ready(run: state.Run, where: tuple[state.Scope, int]) -> None:
         _start(run, node)
 
 
-def _recall_case(run: state.Run, node: state.Node) -> None:
-    branch = state.parent_of(node)
+def _case_record(run: state.Run, scope: state.Scope, spec: graphs.Spec) -> dispatch_pb2.NodeRecord | None:
+    """What is recorded of a case of a branch; it is put back when the branch has chosen it again."""
+    if spec.branch < 0 or not run.recorded:
+        return None
+    branch = scope.nodes[spec.branch]
     assert branch is not None, "a case has a branch"
-    record = run.recorded.get((branch.id, str(branch.attempt)), {}).get(node.spec.id)
-    if record is not None:
-        scopes.take_up(run, node, record)
+    return run.recorded.get((branch.id, str(branch.attempt)), {}).get(spec.id)
 
 
 def _recover(run: state.Run, node: state.Node) -> bool:
@@ -82,9 +90,10 @@ def _recover(run: state.Run, node: state.Node) -> bool:
 def _start(run: state.Run, node: state.Node) -> None:
     """Begin an attempt, when max_parallelism allows it."""
     scope = node.scope
-    if node.is_terminal or node.halting is not None:
+    resuming = is_resuming(node)
+    if node.is_terminal or (node.halting is not None and not resuming):
         return
-    if scope.phase not in {state.ScopePhase.RUNNING, state.ScopePhase.HANDLING}:
+    if scope.phase not in {state.ScopePhase.RUNNING, state.ScopePhase.HANDLING} and not resuming:
         _refill(run)
         return
     if node.spec.kind in lifecycle.LIMITED and not node.holds_slot:
@@ -97,13 +106,18 @@ def _start(run: state.Run, node: state.Node) -> None:
     BEHAVIOURS[node.spec.kind].start(run, node)
 
 
+def is_resuming(node: state.Node) -> bool:
+    """Whether a node that ran before a restart is not taken up yet: what runs for it is not known."""
+    return node.record is not None and (node not in node.scope.live or isinstance(node.detail, bindings.Values))
+
+
 def _refill(run: state.Run) -> None:
     if run.waiting:
         run.agenda.append((state.Step.START, run.waiting.popleft()))
 
 
 def _halt(run: state.Run, node: state.Node) -> None:
-    if not node.is_terminal:
+    if not node.is_terminal and not is_resuming(node):
         BEHAVIOURS[node.spec.kind].halt(run, node)
 
 
@@ -173,6 +187,10 @@ def end(run: state.Run, phase: phases.ExecutionPhase) -> None:
     run.commands.append(commands.Ended())
 
 
+def _abort(run: state.Run, scope: state.Scope) -> None:
+    scopes.halt(run, scope, run.abort_cause or "")
+
+
 _STEPS: Mapping[state.Step, Callable[[state.Run, Any], None]] = {
     state.Step.READY: _ready,
     state.Step.START: _start,
@@ -181,6 +199,7 @@ _STEPS: Mapping[state.Step, Callable[[state.Run, Any], None]] = {
     state.Step.SETTLE: scopes.settle,
     state.Step.CLOSED: _closed,
     state.Step.FAIL: scopes.fail,
+    state.Step.ABORT: _abort,
 }
 
 
@@ -190,6 +209,7 @@ def work(run: state.Run) -> None:
     left = run.limits.slice
     while agenda or run.later:
         if not agenda:
+            run.restoring = False
             agenda.extend(run.later)
             run.later.clear()
         if not left:
@@ -198,3 +218,4 @@ def work(run: state.Run) -> None:
         left -= 1
         step, subject = agenda.popleft()
         _STEPS[step](run, subject)
+    run.restoring = False

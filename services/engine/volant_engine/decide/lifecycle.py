@@ -137,20 +137,28 @@ def keep_outputs(
 
 
 def write(run: state.Run, node: state.Node, uri: str, data: bytes) -> None:
-    """Store bytes; the node's record waits for it."""
-    node.writes += 1
-    run.writing[node.id] = node
+    """Store bytes; the end of the node, and of all that it is under, is recorded only after it."""
+    _, count = run.writing.get(node.id, (node, 0))
+    run.writing[node.id] = (node, count + 1)
+    above: state.Node | None = node
+    while above is not None:
+        above.writes += 1
+        above = state.parent_of(above)
     run.commands.append(commands.Write(node.id, uri, data))
 
 
 def written(run: state.Run, node_id: str) -> None:
     """Bytes of a node are stored; the last of them lets its record go."""
-    node = run.writing.get(node_id)
-    if node is None:
+    found = run.writing.pop(node_id, None)
+    if found is None:
         return
-    node.writes -= 1
-    if not node.writes:
-        del run.writing[node_id]
+    node, count = found
+    if count > 1:
+        run.writing[node_id] = (node, count - 1)
+    above: state.Node | None = node
+    while above is not None:
+        above.writes -= 1
+        above = state.parent_of(above)
 
 
 def succeed(run: state.Run, node: state.Node) -> None:
@@ -173,6 +181,8 @@ def finish(run: state.Run, node: state.Node, phase: phases.NodePhase) -> None:
     """Come to a terminal phase."""
     if node.is_terminal:
         return
+    # To the end of what is due: everything under it has ended before, and is to be recorded before.
+    run.dirty.pop(node, None)
     become(run, node, phase)
     node.scope.live.pop(node, None)
     node.halting = None

@@ -26,6 +26,7 @@ def _began(run: state.Run, event: events.Began) -> None:
             run.recorded_tasks.setdefault(task.node_id, []).append(task)
         for element in part.elements:
             run.recorded_elements.setdefault(element.node_id, []).append(element)
+    run.restoring = bool(run.recorded)
     run.source = {record.node_id: record for record in event.source}
     start = run.recorded.get(("", ""), {}).get(graphs.START)
     run.started_at = literals.seconds_of(start.started_at) if start is not None else run.now
@@ -42,6 +43,8 @@ def _abort(run: state.Run, event: events.AbortWanted) -> None:
     run.dirty_self = True
     if run.root is None:
         flow.end(run, state.ExecutionPhase.ABORTED)
+    elif run.restoring:
+        run.later.append((state.Step.ABORT, run.root))
     else:
         scopes.halt(run, run.root, event.cause)
 
@@ -72,6 +75,9 @@ def _fetched(run: state.Run, event: events.Fetched) -> None:
         lifecycle.fail(run, node, state.error("BindingResolutionFailure", text, state.SYSTEM))
     elif node.halting is None:
         run.agenda.append((state.Step.START, node))
+    elif flow.is_resuming(node):
+        run.agenda.append((state.Step.START, node))
+        run.later.append((state.Step.HALT, node))
 
 
 def _woken(run: state.Run, event: events.Woken) -> None:
@@ -103,7 +109,7 @@ def _for_attempt(run: state.Run, event: Any) -> None:
 
 
 def _written(run: state.Run, event: events.Written) -> None:
-    node = run.writing.get(event.node_id)
+    node, _ = run.writing.get(event.node_id, (None, 0))
     lifecycle.written(run, event.node_id)
     if node is not None and not node.is_terminal:
         flow.BEHAVIOURS[node.spec.kind].heard(run, node, event)

@@ -1,6 +1,7 @@
 """What is reported of a run: whole states, made when they are sent, so that many changes cost one record."""
 
 import msgpack
+from google.protobuf.message import Message
 
 from volant_core.model import layout, literals, phases
 from volant_engine.decide import graphs, state
@@ -23,60 +24,90 @@ _ENGINE_MADE = frozenset(
 _BAD = frozenset({_Phase.FAILED, _Phase.FAILING, _Phase.TIMED_OUT, _Phase.ABORTED})
 
 
-def take(run: state.Run, limit: int = 1 << 30, size: int = 1 << 30) -> dispatch_pb2.ExecutionReport | None:
-    """What changed since the last call, up to `limit` records of about `size` bytes; None when nothing did.
+class _Room:
+    """What still fits into a report."""
 
-    Nodes whose bytes are still being stored are held back, and with them the end of the execution. Lease and number are
-    the caller's to fill in.
+    __slots__ = ("bytes", "records")
+
+    def __init__(self, most: int, size: int) -> None:
+        self.records = most
+        self.bytes = size
+
+    def took(self, message: Message) -> None:
+        self.records -= 1
+        self.bytes -= message.ByteSize()
+
+    @property
+    def is_full(self) -> bool:
+        return self.records <= 0 or self.bytes <= 0
+
+
+def take(run: state.Run, limit: int = 1 << 30, size: int = 1 << 30) -> dispatch_pb2.ExecutionReport | None:
+    """What changed since the last call, up to about `limit` records of `size` bytes; None when nothing did.
+
+    The order is such that an engine which dies between two reports leaves nothing behind that nobody looks after: the
+    end of a node comes with the ends of its attempts, and after those of its elements and of everything under it; the
+    end of the execution comes last. Ends of nodes whose bytes are still being stored are held back. Lease and number
+    are the caller's to fill in.
     """
     report = dispatch_pb2.ExecutionReport()
-    held: dict[state.Node, None] = {}
-    count = 0
-    for node in list(run.dirty):
-        if count >= limit or size <= 0:
+    room = _Room(limit, size)
+    _take_nodes(report, run, room)
+    for node in list(run.dirty_tasks):
+        if room.is_full:
             break
-        del run.dirty[node]
-        if node.writes and node.is_terminal:
-            held[node] = None
-            continue
-        record = report.nodes.add()
-        fill_node(record, run, node)
-        size -= record.ByteSize()
-        count += 1
-        if node.is_terminal:
-            lighten(run, node)
-    run.dirty.update(held)
-    for attempt in list(run.dirty_tasks):
-        if count >= limit or size <= 0:
+        if node not in run.dirty:
+            _take_tasks(report, run, node, room)
+    for node in list(run.dirty_elements):
+        if room.is_full:
             break
-        if attempt.node.writes or attempt.node in run.dirty:
-            continue
-        del run.dirty_tasks[attempt]
-        task_record = report.tasks.add()
-        fill_task(task_record, attempt)
-        size -= task_record.ByteSize()
-        count += 1
-    while run.dirty_elements and count < limit and size > 0:
-        key = next(iter(run.dirty_elements))
-        if state_of_array(run, key[0]) in run.dirty:
-            break
-        element = run.dirty_elements.pop(key)()
-        size -= element.ByteSize()
-        report.elements.append(element)
-        count += 1
+        if node.is_terminal or node not in run.dirty:
+            _take_elements(report, run, node, room)
     terminal = run.phase in phases.TERMINAL_EXECUTION
     more = run.dirty or run.dirty_tasks or run.dirty_elements or run.writing
     if run.dirty_self and not (terminal and more):
         run.dirty_self = False
         fill_execution(report.record, run)
-        count += 1
-    return report if count else None
+        room.took(report.record)
+    return report if room.records < limit else None
 
 
-def state_of_array(run: state.Run, node_id: str) -> state.Node | None:
-    """The array node that elements belong to; its own record goes first."""
-    node = run.nodes.get(node_id)
-    return None if node is not None and node.writes else node
+def _take_nodes(report: dispatch_pb2.ExecutionReport, run: state.Run, room: _Room) -> None:
+    for node in list(run.dirty):
+        if room.is_full:
+            return
+        if node.is_terminal:
+            if node.writes:
+                continue
+            if node in run.dirty_elements and not _take_elements(report, run, node, room):
+                return
+        del run.dirty[node]
+        record = report.nodes.add()
+        fill_node(record, run, node)
+        room.took(record)
+        _take_tasks(report, run, node, room)
+        if node.is_terminal:
+            lighten(run, node)
+
+
+def _take_tasks(report: dispatch_pb2.ExecutionReport, run: state.Run, node: state.Node, room: _Room) -> None:
+    for attempt in run.dirty_tasks.pop(node, ()):
+        record = report.tasks.add()
+        fill_task(record, attempt)
+        room.took(record)
+
+
+def _take_elements(report: dispatch_pb2.ExecutionReport, run: state.Run, node: state.Node, room: _Room) -> bool:
+    """Take as many of an array's elements as fit; true when none is left."""
+    due = run.dirty_elements[node]
+    for key in list(due):
+        if room.is_full:
+            return False
+        record = due.pop(key)()
+        report.elements.append(record)
+        room.took(record)
+    del run.dirty_elements[node]
+    return True
 
 
 def lighten(run: state.Run, node: state.Node) -> None:

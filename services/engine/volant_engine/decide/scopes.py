@@ -35,6 +35,7 @@ def open_scope(
         if failing and spec.id not in recorded:
             continue
         run.agenda.append((state.Step.READY, (scope, spec.index)))
+    scope.end_record = recorded.get(graphs.END)
     if graph.failure is not None:
         scope.failure_record = recorded.get(graph.failure.id)
     if failing:
@@ -152,8 +153,15 @@ def settle(run: state.Run, scope: state.Scope) -> None:
         if scope.error is not None:
             fail(run, scope)
         else:
-            scope.outputs = lifecycle.enlist(run, scope, scope.graph.end)
-            run.agenda.append((state.Step.START, scope.outputs))
+            _finish(run, scope)
+
+
+def _finish(run: state.Run, scope: state.Scope) -> None:
+    """Start the end node, or take it as it was recorded."""
+    node = scope.outputs = lifecycle.enlist(run, scope, scope.graph.end)
+    if scope.end_record is not None:
+        take_up(run, node, scope.end_record)
+    run.agenda.append((state.Step.ENDED if node.is_terminal else state.Step.START, node))
 
 
 def _handle_failure(run: state.Run, scope: state.Scope, spec: graphs.Spec) -> None:

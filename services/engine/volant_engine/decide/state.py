@@ -71,6 +71,8 @@ class Step(enum.IntEnum):
     """A scope: tell what it belongs to."""
     FAIL = 7
     """A scope: it has failed; stop what runs in it."""
+    ABORT = 8
+    """The root scope: a user wants it ended."""
 
 
 class ScopePhase(enum.IntEnum):
@@ -227,7 +229,7 @@ class Node:
         self.halting: Then | None = None
         self.holds_slot = False
         self.writes = 0
-        """Bytes on their way to the store; the record waits for them."""
+        """Bytes on their way to the store, for it and for all under it; the record of its end waits for them."""
         self.record: dispatch_pb2.NodeRecord | None = None
         """What was recorded of it by the engine before."""
         self.source: dispatch_pb2.NodeRecord | None = None
@@ -254,6 +256,7 @@ class Scope:
         "attempt",
         "base_dir",
         "decided",
+        "end_record",
         "error",
         "failure",
         "failure_record",
@@ -299,6 +302,7 @@ class Scope:
         self.reason = ""
         self.decided: dict[int, int] = {}
         """The case that each branch has taken, by index."""
+        self.end_record: dispatch_pb2.NodeRecord | None = None
         self.failure_record: dispatch_pb2.NodeRecord | None = None
         self.failure: Node | None = None
         """The failure node, once it was started."""
@@ -356,6 +360,7 @@ class Run:
         "recorded",
         "recorded_elements",
         "recorded_tasks",
+        "restoring",
         "root",
         "root_uri",
         "signals",
@@ -400,16 +405,18 @@ class Run:
         """For when the agenda has come to its end: after all that was recorded is back in place."""
         self.commands: list[commands.Command] = []
         self.dirty: dict[Node, None] = {}
-        self.dirty_tasks: dict[Try, None] = {}
-        self.dirty_elements: dict[tuple[str, int, int], Callable[[], dispatch_pb2.ArrayElement]] = {}
-        """What makes the record, by array node, index and attempt."""
+        self.dirty_tasks: dict[Node, dict[Try, None]] = {}
+        self.dirty_elements: dict[Node, dict[tuple[int, int], Callable[[], dispatch_pb2.ArrayElement]]] = {}
+        """What makes the records of an array's elements, by index and attempt."""
         self.dirty_self = False
-        self.writing: dict[str, Node] = {}
-        """Nodes with bytes on their way to the store, by id."""
+        self.writing: dict[str, tuple[Node, int]] = {}
+        """Nodes with bytes on their way to the store, and how many, by id."""
         self.signals: dict[str, list[Node]] = {}
         self.recorded: dict[tuple[str, str], dict[str, dispatch_pb2.NodeRecord]] = {}
         self.recorded_tasks: dict[str, list[dispatch_pb2.TaskRecord]] = {}
         self.recorded_elements: dict[str, list[dispatch_pb2.ArrayElement]] = {}
+        self.restoring = False
+        """Until everything recorded is back in place; only then may it be stopped, or something would be missed."""
         self.source: dict[str, dispatch_pb2.NodeRecord] = {}
         self.input_uri = input_uri
 

@@ -99,7 +99,7 @@ class Reporter:
                 del self._due[one]
             part.execution, part.epoch = one.number, one.epoch
             forgotten: list[str] = []
-            if not run.dirty_tasks:
+            if not records.is_due(run):
                 forgotten, one.forgotten = one.forgotten, forgotten
             room -= part.ByteSize()
             request.executions.append(part)

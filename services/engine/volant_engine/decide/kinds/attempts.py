@@ -22,6 +22,16 @@ def name_of(run: state.Run, node: state.Node) -> str:
     return naming.attempt_name(run.identity.execution, node.id, str(node.attempt))
 
 
+def is_recorded(run: state.Run, node: state.Node) -> bool:
+    """Whether an engine before this one had begun the present attempt."""
+    return any(record.attempt == node.attempt for record in run.recorded_tasks.get(node.id, ()))
+
+
+def touch(run: state.Run, attempt: state.Try) -> None:
+    """The attempt changed: its record is due."""
+    run.dirty_tasks.setdefault(attempt.node, {})[attempt] = None
+
+
 def begin(run: state.Run, node: state.Node, *, interruptible: bool) -> state.Try:
     """A new attempt, or one recorded before, taken up again."""
     attempt = node.tasks = state.Try(node, node.attempt, name_of(run, node), run.now)
@@ -34,13 +44,16 @@ def begin(run: state.Run, node: state.Node, *, interruptible: bool) -> state.Try
             attempt.started_at = literals.seconds_of(record.started_at) if record.HasField("started_at") else 0.0
             attempt.logs = list(record.logs)
             return attempt
-    run.dirty_tasks[attempt] = None
+    touch(run, attempt)
     return attempt
 
 
 def hear(run: state.Run, attempt: state.Try, event: events.AttemptNews) -> None:
     """Take news into the record."""
     phase = _PHASES[event.state]
+    if attempt.phase in phases.TERMINAL_TASK:
+        # It was recorded by an engine before this one, which then died; its end is told again.
+        return
     if phase == attempt.phase:
         attempt.version += 1
     else:
@@ -60,13 +73,15 @@ def hear(run: state.Run, attempt: state.Try, event: events.AttemptNews) -> None:
         )
     attempt.error = event.error
     attempt.outputs = event.has_outputs
-    run.dirty_tasks[attempt] = None
+    touch(run, attempt)
 
 
 def end(
     run: state.Run, attempt: state.Try, phase: phases.TaskPhase, error: execution_pb2.ExecutionError | None
 ) -> None:
     """Come to a terminal phase that no news has brought."""
+    if attempt.phase in phases.TERMINAL_TASK:
+        return
     attempt.phase, attempt.version, attempt.error = phase, 0, error
     attempt.updated_at = run.now
-    run.dirty_tasks[attempt] = None
+    touch(run, attempt)

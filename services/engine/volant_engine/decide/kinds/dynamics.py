@@ -2,6 +2,7 @@
 
 from volant_core.model import layout
 from volant_engine.decide import commands, events, lifecycle, scopes, state
+from volant_engine.decide.kinds import attempts
 from volantidl.core import literals_pb2
 
 
@@ -102,5 +103,5 @@ def scope_ended(run: state.Run, node: state.Node, scope: state.Scope) -> bool:
         lifecycle.keep_outputs(run, node, outputs, file=True)
     if node.tasks is not None:
         node.tasks.outputs = True
-        run.dirty_tasks[node.tasks] = None
+        attempts.touch(run, node.tasks)
     return True

@@ -8,7 +8,7 @@ import msgpack
 
 from volant_core.model import layout, literals, naming, phases
 from volant_engine.decide import lifecycle, state
-from volant_engine.decide.kinds import elements
+from volant_engine.decide.kinds import attempts, elements
 from volantidl.core import execution_pb2, literals_pb2
 from volantidl.dispatch import dispatch_pb2
 
@@ -36,7 +36,7 @@ def tell(
     if held is not None and len(held) > INLINE:
         held = None
     uri = progress.outputs.elsewhere.get(index, "") if phase == _Phase.SUCCEEDED else ""
-    run.dirty_elements[node.id, index, flight.number] = functools.partial(
+    run.dirty_elements.setdefault(node, {})[index, flight.number] = functools.partial(
         _record, run.now, node, flight, phase, error, (node.attempt, progress.systems[index], final, held, uri)
     )
     attempt = node.tasks
@@ -45,7 +45,7 @@ def tell(
             attempt.phase, attempt.started_at = _Phase.RUNNING, run.now
         attempt.version += 1
         attempt.updated_at = run.now
-        run.dirty_tasks[attempt] = None
+        attempts.touch(run, attempt)
 
 
 def _record(

@@ -1,7 +1,7 @@
 """Nodes that are done as soon as they start: the end of a workflow, echo tasks, and what nobody knows."""
 
 from volant_engine.decide import lifecycle, state
-from volant_engine.decide.kinds import behaviour
+from volant_engine.decide.kinds import attempts, behaviour
 from volantidl.core import literals_pb2
 
 
@@ -38,7 +38,7 @@ def _echo(run: state.Run, node: state.Node) -> None:
     attempt = node.tasks = state.Try(node, node.attempt, "", run.now)
     attempt.phase = state.TaskPhase.SUCCEEDED
     attempt.started_at = run.now
-    run.dirty_tasks[attempt] = None
+    attempts.touch(run, attempt)
     lifecycle.succeed(run, node)
 
 

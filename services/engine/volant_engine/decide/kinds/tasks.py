@@ -44,7 +44,7 @@ def _start(run: state.Run, node: state.Node) -> None:
     inputs = node.inputs or lifecycle.resolve_inputs(run, node)
     if inputs is None:
         return
-    resumed = node.record is not None and node.phase != state.NodePhase.QUEUED
+    resumed = node.record is not None and (node.phase != state.NodePhase.QUEUED or attempts.is_recorded(run, node))
     lifecycle.queue(run, node)
     if dynamics.take_up(run, node):
         return
@@ -80,9 +80,6 @@ def _cache_answered(run: state.Run, node: state.Node, event: events.CacheAnswere
         node.cache_status = catalog_pb2.CACHE_LOOKUP_FAILURE if event.failure else catalog_pb2.CACHE_MISS
         _reserve_or_launch(run, node, progress)
         return
-    if node.record is not None:
-        # An engine before this one may have launched it without a chance to say so.
-        run.commands.append(commands.Stop(node.id, node.attempt, -1, attempts.name_of(run, node), "found in the cache"))
     _release(run, node, progress)
     node.cache_status = catalog_pb2.CACHE_HIT
     node.started_at = node.started_at or run.now
