@@ -9,6 +9,7 @@ from typing import Any, Self
 import asyncpg
 
 from volant_core import aio, errors
+from volant_core.postgres import pool as pools
 
 Record = asyncpg.Record
 
@@ -108,18 +109,11 @@ class Connection:
             await transaction.commit()
 
 
-async def _leave(_connection: object) -> None:
-    """Give a connection back as it is: nobody sets anything on it, and resetting would cost each use a round trip.
-
-    Open transactions are rolled back all the same.
-    """
-
-
 class Database:
     """A pool of connections to one database."""
 
-    def __init__(self, pool: asyncpg.Pool, dsn: str) -> None:
-        """Wrap an asyncpg pool."""
+    def __init__(self, pool: pools.Pool, dsn: str) -> None:
+        """Made by `connect`."""
         self._pool = pool
         self._dsn = dsn
         self._heard: dict[str, list[Callable[[str], None]]] = {}
@@ -132,14 +126,12 @@ class Database:
     async def connect(cls, dsn: str, *, min_size: int = 1, max_size: int = 10) -> Self:
         """Open the pool. UnavailableError when the server does not answer."""
         try:
-            pool = await asyncpg.create_pool(
-                dsn, min_size=min_size, max_size=max_size, statement_cache_size=500, reset=_leave
-            )
+            pool = pools.Pool(dsn, max_size, statement_cache_size=500)
+            await pool.open(min_size)
         except (OSError, asyncpg.PostgresError) as error:
             raise errors.UnavailableError(f"can't connect to PostgreSQL: {error}") from error
         except (asyncpg.InterfaceError, ValueError) as error:
             raise errors.FailedPreconditionError(f"the address of the PostgreSQL database is wrong: {error}") from error
-        assert pool is not None
         return cls(pool, dsn)
 
     async def close(self) -> None:
@@ -153,18 +145,24 @@ class Database:
     async def fetch(self, query: str, *arguments: Any) -> list[Record]:
         """All rows."""
         with _translated():
-            return list(await self._pool.fetch(query, *arguments))
+            raw = await self._pool.acquire()
+            with self._given_back(raw):
+                return list(await raw.fetch(query, *arguments))
 
     async def fetch_row(self, query: str, *arguments: Any) -> Record | None:
         """The first row, or None."""
         with _translated():
-            row: Record | None = await self._pool.fetchrow(query, *arguments)
-            return row
+            raw = await self._pool.acquire()
+            with self._given_back(raw):
+                row: Record | None = await raw.fetchrow(query, *arguments)
+                return row
 
     async def fetch_value(self, query: str, *arguments: Any) -> Any:
         """The first column of the first row, or None."""
         with _translated():
-            return await self._pool.fetchval(query, *arguments)
+            raw = await self._pool.acquire()
+            with self._given_back(raw):
+                return await raw.fetchval(query, *arguments)
 
     async def execute(self, query: str, *arguments: Any) -> int:
         """Run a statement; the number of rows that it touched."""
@@ -176,11 +174,21 @@ class Database:
         """A connection of the pool."""
         with _translated():
             raw = await self._pool.acquire()
-        try:
+        with self._given_back(raw):
             yield Connection(raw)
-        finally:
-            with _translated():
-                await self._pool.release(raw)
+
+    @contextlib.contextmanager
+    def _given_back(self, raw: asyncpg.Connection) -> Iterator[None]:
+        try:
+            yield
+        except (asyncio.CancelledError, TimeoutError):
+            # A query may still be running on it.
+            self._pool.drop(raw)
+            raise
+        except BaseException:
+            self._pool.release(raw)
+            raise
+        self._pool.release(raw)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
