@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime
 import logging
 import os
 import pathlib
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from volant_core import aio, errors
 from volant_core import clock as core_clock
@@ -53,7 +54,7 @@ class ProcessLauncher:
         self._zygotes = zygotes.Zygotes(settings, self._base)
         self._archives = archives.Archives(settings.code, blobs)
         self._logs = logs.Logs(settings, blobs)
-        self._memory = memory.Memory(settings.memory_interval, self._kill_for_memory)
+        self._memory = memory.Memory(settings.data, settings.memory_interval, self._kill_for_memory)
         self._slots = slots.Slots(settings.slots)
         self._tasks = aio.Tasks("attempts")
         self._cleaning = aio.Tasks("attempt folders")
@@ -119,6 +120,10 @@ class ProcessLauncher:
         if len(self._cleaning) == 0:
             self._cleaning.start("remove", self._clean())
 
+    def leftovers(self) -> Collection[str]:
+        """Names of attempts found at the start (running, or ended and not forgotten) that nobody has launched since."""
+        return self._left.difference(self._runs)
+
     async def close(self, *, end_attempts: bool) -> None:
         """Shut down. With `end_attempts`, end what runs; else leave it running, to be adopted at the next start."""
         self._heard = _deaf
@@ -172,6 +177,7 @@ class ProcessLauncher:
     async def _carry(self, here: run.Run) -> verdicts.Ending:
         """See the attempt through to its end: one that ran before, else a new one."""
         again = here.name in self._left
+        here.is_limited = memory.limit_of(here.attempt.task) is not None
         if again:
             ending = await self._adopt(here)
             if ending is not None:
@@ -225,7 +231,6 @@ class ProcessLauncher:
             request["code"] = str(code)
         limit = memory.limit_of(here.attempt.task)
         if limit is not None:
-            here.is_limited = True
             request["cgroup"] = await self._memory.confine(here.name, limit)
         entry = self._zygotes.scripts.get(here.plan.script) if here.plan.kit else None
         node = None
@@ -282,7 +287,7 @@ class ProcessLauncher:
 
     async def _judge(self, here: run.Run, ending: verdicts.Ending) -> verdicts.Verdict:
         if here.is_limited and await self._memory.release(here.name):
-            ending = verdicts.Ending(ending.at, ending.code, out_of_memory=True)
+            ending = dataclasses.replace(ending, out_of_memory=True)
         if ending.code == 0 and not ending.out_of_memory:
             return verdicts.Verdict(None)
         if ending.code is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import os
 import pathlib
@@ -69,8 +70,12 @@ def excess(task: tasks_pb2.TaskTemplate, cores: int, memory: int) -> str:
 class Memory:
     """Limits of the attempts that run."""
 
-    def __init__(self, interval: float, kill: Callable[[str], None]) -> None:
-        """Look each `interval` seconds where cgroups can't be used; `kill` ends the attempt that is over its limit."""
+    def __init__(self, folder: pathlib.Path, interval: float, kill: Callable[[str], None]) -> None:
+        """Look each `interval` seconds where cgroups can't be used; `kill` ends the attempt that is over its limit.
+
+        `folder`, the data folder, gives the cgroups their name, so that a later launcher finds them.
+        """
+        self._name = f"volant-{hashlib.sha256(bytes(folder.resolve())).hexdigest()[:12]}"
         self._interval = interval
         self._kill = kill
         self._tasks = aio.Tasks("memory")
@@ -80,11 +85,13 @@ class Memory:
 
     async def start(self) -> None:
         """Find out whether cgroups can be used."""
-        self._parent = await asyncio.to_thread(_usable)
+        self._parent = await asyncio.to_thread(_usable, self._name)
 
     async def close(self) -> None:
         """Stop to watch."""
         await self._tasks.cancel()
+        if self._parent is not None:
+            await asyncio.to_thread(_remove, self._parent)
 
     async def confine(self, name: str, limit: int) -> str | None:
         """Make a cgroup with the limit: the file that a process writes its pid to. None: `watch` it instead."""
@@ -117,7 +124,7 @@ class Memory:
             await asyncio.sleep(self._interval)
 
 
-def _usable() -> pathlib.Path | None:
+def _usable(name: str) -> pathlib.Path | None:
     """A cgroup of ours that limits memory, version 2 or 1; None when the machine doesn't let us have one."""
     try:
         lines = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
@@ -131,19 +138,27 @@ def _usable() -> pathlib.Path | None:
             base, control = _ROOT / "memory" / path.lstrip("/"), "memory.limit_in_bytes"
         else:
             continue
-        ours = base / f"volant-{os.getpid()}"
+        if not (base / "cgroup.procs").exists():
+            continue
+        ours = base / name
         with contextlib.suppress(OSError):
-            ours.mkdir()
+            ours.mkdir(exist_ok=True)
             with contextlib.suppress(OSError):
                 (ours / "cgroup.subtree_control").write_text("+memory")
             probe = ours / "probe"
-            probe.mkdir()
+            probe.mkdir(exist_ok=True)
             usable = (probe / control).exists()
             probe.rmdir()
             if usable:
                 return ours
             ours.rmdir()
     return None
+
+
+def _remove(group: pathlib.Path) -> None:
+    """Remove a cgroup that nobody is in."""
+    with contextlib.suppress(OSError):
+        group.rmdir()
 
 
 def _make(group: pathlib.Path, limit: int) -> str | None:

@@ -303,7 +303,11 @@ class Zygotes:
     async def _tree(self, interpreter: Mapping[str, str]) -> _Tree:
         key = _frozen(interpreter)
         task = self._trees.get(key)
-        if task is None or (task.done() and ((tree := _result(task)) is None or not tree.bare.is_open)):
+        if task is not None and task.done() and ((tree := _result(task)) is None or not tree.bare.is_open):
+            if tree is not None:
+                self._tasks.start("reap", asyncio.to_thread(_wait, tree.process))
+            task = None
+        if task is None:
             task = self._trees[key] = self._tasks.start("start an interpreter", self._try_tree(interpreter))
         started = await asyncio.shield(task)
         if isinstance(started, errors.UnavailableError):
