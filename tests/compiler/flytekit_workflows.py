@@ -7,7 +7,7 @@ import sys
 import typing
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated
 
@@ -148,7 +148,7 @@ def file_of(x: int) -> FlyteFile:
 
 
 @task
-def csv_of(x: int) -> FlyteFile["csv"]:
+def csv_of(x: int) -> FlyteFile["csv"]:  # noqa: F821
     return NotImplemented
 
 
@@ -287,7 +287,7 @@ def files(x: int) -> tuple[FlyteFile, FlyteDirectory, StructuredDataset]:
 
 @workflow
 def primitives(
-    t: datetime = datetime(2020, 1, 1), d: timedelta = timedelta(1), f: float = 1.5, b: bool = True
+    t: datetime = datetime(2020, 1, 1, tzinfo=UTC), d: timedelta = timedelta(1), f: float = 1.5, b: bool = True
 ) -> datetime:
     flag(b=b, f=f)
     flag(b=False, f=2.5)

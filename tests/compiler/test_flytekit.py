@@ -1,7 +1,7 @@
 """What flytekit serializes is compiled as Flyte compiles it.
 
-`flyte_connections.json` is what the compiler of Flyte 1.16.8 answered for the workflows of `flytekit_workflows.py`: node
-ids and connections.
+`flyte_connections.json` is what the compiler of Flyte 1.16.8 answered for the workflows of `flytekit_workflows.py`:
+node ids and connections.
 """
 
 import base64

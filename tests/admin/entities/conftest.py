@@ -24,9 +24,10 @@ async def address(
 ) -> AsyncIterator[str]:
     """Where a fresh admin listens."""
     blobs = blobstore.FolderStore(tmp_path / "objects", "volant")
-    async with service.open_admin(
-        database=database, blobs=blobs, settings=admin_settings, clock=clock.SystemClock()
-    ) as admin, await rpc.serve(admin.servicers, ["127.0.0.1:0"]) as server:
+    async with (
+        service.open_admin(database=database, blobs=blobs, settings=admin_settings, clock=clock.SystemClock()) as admin,
+        await rpc.serve(admin.servicers, ["127.0.0.1:0"]) as server,
+    ):
         yield server.addresses[0]
     await blobs.close()
 
