@@ -162,3 +162,32 @@ async def test_a_thousand_executions_side_by_side(platform):
         async with asyncio.timeout(5):
             while len(engine):
                 await asyncio.sleep(0)
+
+
+async def test_what_was_launched_and_never_reported_ends_with_the_execution(platform):
+    """The engine dies with a report unsent: the abort that follows finds what it had launched."""
+    started = asyncio.Event()
+
+    async def second_waits(attempt, inputs):
+        if attempt.node_id == "n0":
+            return g.literal_map(o0=1)
+        started.set()
+        await asyncio.Event().wait()
+
+    platform.outcome = second_waits
+    async with platform.serve() as channel:
+        async with platform.engine(channel, drain_seconds=0.1):
+            number = await platform.submit(g.chain(2, g.PLAIN), g.literal_map(a=1))
+            await platform.admin.until(lambda: "start-node" in platform.admin.stores[number].nodes)
+            platform.admin.fail = 10_000
+            await started.wait()
+        platform.admin.fail = 0
+        assert platform.launcher.running == 1
+        assignment = platform.admin.assignments[number]
+        assignment.abort.cause = "enough"
+        async with platform.engine(channel):
+            store = await platform.admin.ended(number)
+            async with asyncio.timeout(5):
+                while platform.launcher.running:
+                    await asyncio.sleep(0)
+    assert store.execution.phase == _Execution.ABORTED

@@ -10,6 +10,11 @@ def none() -> literals_pb2.Literal:
     return literals_pb2.Literal(scalar=literals_pb2.Scalar(none_type=literals_pb2.Void()))
 
 
+def parse_map(data: bytes) -> literals_pb2.LiteralMap:
+    """A literal map from its bytes."""
+    return literals_pb2.LiteralMap.FromString(data)
+
+
 def boolean_of(literal: literals_pb2.Literal) -> bool | None:
     """The value of a boolean literal; None when it is not one."""
     primitive = literal.scalar.primitive

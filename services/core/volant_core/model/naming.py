@@ -17,6 +17,8 @@ NODE_ID_LENGTH = 20
 """The longest unique node id, in characters, that is not hashed."""
 ATTEMPT_NAME_LENGTH = 50
 """The longest name of an attempt, in characters: a pod's."""
+_FRONT = ATTEMPT_NAME_LENGTH - 24
+"""Characters of an attempt's name that people can read."""
 CHILD_NAME_LENGTH = 20
 """The longest name of a child execution, in characters, that is not hashed."""
 
@@ -68,11 +70,22 @@ def attempt_name(execution: identifier_pb2.WorkflowExecutionIdentifier, node_id:
     """The name under which a launcher knows an attempt: readable at its front, and unlike any other's in the platform.
 
     Flyte's own name leaves out project and domain and falls back to a hash of 32 bits, which would let one attempt be
-    adopted in place of another; so a hash of 64 bits over all of it stands at the end.
+    adopted in place of another; so a hash over the execution and one of 64 bits over all of it stand at the end.
     """
     full = f"{execution.project}:{execution.domain}:{execution.name}:{node_id}:{attempt}"
-    front = dns_label(f"{execution.name}-{node_id}-{attempt}")[: ATTEMPT_NAME_LENGTH - 15].rstrip("-")
-    return f"{front}-{hashed_name(full, bits=64)}"
+    front = dns_label(f"{execution.name}-{node_id}-{attempt}")[:_FRONT].rstrip("-")
+    return f"{front}-{_execution_hash(execution)}-{hashed_name(full, bits=64)}"
+
+
+def is_attempt_of(name: str, execution: identifier_pb2.WorkflowExecutionIdentifier) -> bool:
+    """Whether `attempt_name` has made `name` for an attempt of this execution."""
+    parts = name.rsplit("-", 2)
+    front = dns_label(f"{execution.name}-")[:_FRONT].rstrip("-")
+    return len(parts) == 3 and parts[1] == _execution_hash(execution) and parts[0].startswith(front)
+
+
+def _execution_hash(execution: identifier_pb2.WorkflowExecutionIdentifier) -> str:
+    return hashed_name(f"{execution.project}:{execution.domain}:{execution.name}")
 
 
 def child_execution_name(execution: str, node_id: str, attempt: int) -> str:

@@ -1,5 +1,7 @@
 """Which phases are terminal, and which change of phase is legal: from a terminal one, none."""
 
+from typing import TypeAlias
+
 from volantidl.core import execution_pb2
 
 _Execution = execution_pb2.WorkflowExecution
@@ -16,9 +18,9 @@ GOOD_NODE = frozenset({_Node.SUCCEEDED, _Node.RECOVERED})
 """Phases of a node whose outputs may be used."""
 
 
-ExecutionPhase = execution_pb2.WorkflowExecution.Phase.ValueType
-NodePhase = execution_pb2.NodeExecution.Phase.ValueType
-TaskPhase = execution_pb2.TaskExecution.Phase.ValueType
+ExecutionPhase: TypeAlias = execution_pb2.WorkflowExecution.Phase.ValueType
+NodePhase: TypeAlias = execution_pb2.NodeExecution.Phase.ValueType
+TaskPhase: TypeAlias = execution_pb2.TaskExecution.Phase.ValueType
 
 
 def execution_may_become(old: ExecutionPhase, new: ExecutionPhase) -> bool:

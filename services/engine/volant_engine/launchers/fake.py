@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from volant_core import aio, clock
 from volant_engine.launchers import port
@@ -42,6 +42,7 @@ class FakeLauncher:
         self._tasks = aio.Tasks("fake launcher")
         self._attempts: dict[str, _Running] = {}
         self._heard: Callable[[port.AttemptUpdate], None] | None = None
+        self._left: set[str] = set()
         self.runs: dict[str, int] = {}
         """How often each attempt was really run, by name."""
         self.running = 0
@@ -50,10 +51,12 @@ class FakeLauncher:
     async def start(self, heard: Callable[[port.AttemptUpdate], None]) -> None:
         """Get ready."""
         self._heard = heard
+        self._left = set(self._attempts)
 
     async def launch(self, attempt: port.Attempt) -> None:
         """Run the attempt, or adopt it."""
         known = self._attempts.get(attempt.name)
+        self._left.discard(attempt.name)
         if known is None:
             known = self._attempts[attempt.name] = _Running(attempt)
             known.task = self._tasks.start(attempt.name, self._run(known))
@@ -102,8 +105,9 @@ class FakeLauncher:
         if self._heard is not None:
             self._heard(update)
 
-    async def stop(self, name: str, reason: str) -> None:
+    async def stop(self, name: str, reason: str) -> None:  # noqa: ARG002 -- the port's
         """End an attempt."""
+        self._left.discard(name)
         running = self._attempts.pop(name, None)
         if running is not None and running.task is not None:
             await aio.cancel_all([running.task])
@@ -113,6 +117,10 @@ class FakeLauncher:
         running = self._attempts.get(name)
         if running is not None and (running.task is None or running.task.done()):
             del self._attempts[name]
+
+    def leftovers(self) -> Collection[str]:
+        """Names of attempts that were there at the start and that nobody has launched since."""
+        return list(self._left)
 
     async def close(self, *, end_attempts: bool) -> None:
         """Shut down."""

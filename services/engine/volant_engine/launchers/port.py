@@ -8,7 +8,7 @@ read by the reactor.
 import dataclasses
 import datetime
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from volantidl.core import execution_pb2, identifier_pb2, security_pb2, tasks_pb2
@@ -89,6 +89,10 @@ class Launcher(Protocol):
 
     async def forget(self, name: str) -> None:
         """The attempt is recorded as ended: its folder or pod may be cleaned up by policy."""
+        ...
+
+    def leftovers(self) -> Collection[str]:
+        """Names of attempts found at the start (running, or ended and not forgotten) that nobody has launched since."""
         ...
 
     async def close(self, *, end_attempts: bool) -> None:

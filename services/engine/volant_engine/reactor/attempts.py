@@ -8,7 +8,7 @@ import structlog
 
 from volant_core import aio, clock, errors
 from volant_core.blobstore.port import BlobStore
-from volant_core.model import layout
+from volant_core.model import layout, naming
 from volant_engine import settings as engine_settings
 from volant_engine.decide import commands, events
 from volant_engine.launchers import port
@@ -298,6 +298,21 @@ class Attempts:
                 await self._launcher.forget(name)
             except errors.VolantError as wrong:
                 _log.warning("what an attempt left could not be cleaned up", attempt=name, error=wrong.message)
+
+    def sweep(self, one: worker.Worker) -> None:
+        """End what an engine before this one had launched for the execution, which is over, without saying so."""
+        lost = [name for name in self._launcher.leftovers() if naming.is_attempt_of(name, one.assignment.id)]
+        if lost:
+            _log.info("ending attempts that nobody waits for", attempts=lost)
+            self._tasks.start("sweep", self._sweep(lost))
+
+    async def _sweep(self, names: list[str]) -> None:
+        for name in names:
+            try:
+                await self._launcher.stop(name, "its execution is over")
+                await self._launcher.forget(name)
+            except errors.VolantError as wrong:
+                _log.warning("an attempt could not be ended", attempt=name, error=wrong.message)
 
     def drop(self, one: worker.Worker) -> None:
         """Listen to the attempts of an execution no more; they run on, for another engine to adopt."""

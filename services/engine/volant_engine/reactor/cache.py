@@ -119,7 +119,7 @@ class Cache:
             except errors.VolantError as wrong:
                 _log.warning("a reservation could not be extended", owner=owner, error=wrong.message)
 
-    def release(self, one: worker.Worker, command: commands.Release) -> None:
+    def release(self, _: worker.Worker, command: commands.Release) -> None:
         """Give the right back."""
         extending = self._held.pop((command.key, command.owner), None)
         if extending is not None:

@@ -287,6 +287,8 @@ class Engine:
     def _acknowledged(self, one: worker.Worker, forgotten: list[str]) -> None:
         self._attempts.forget(forgotten)
         if one.ended and one.run is not None and not records.is_due(one.run):
+            if one.assignment.resumed:
+                self._attempts.sweep(one)
             self._drop(one)
 
     def _refused(self, one: worker.Worker, refusal: dispatch_pb2.Refusal) -> None:
