@@ -3,7 +3,7 @@
 import sys
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from flytekit import (
     CronSchedule,
@@ -55,7 +55,7 @@ def inner(x: int) -> int:
 
 
 @workflow
-def outer(n: int, when: datetime = datetime(2020, 1, 1, tzinfo=timezone.utc)) -> tuple[int, list[int]]:
+def outer(n: int, when: datetime = datetime(2020, 1, 1, tzinfo=UTC)) -> tuple[int, list[int]]:
     """All kinds of nodes."""
     first = inner(x=n)
     mapped = map_task(add)(x=numbers(n=n), y=[1, 2])
@@ -75,7 +75,7 @@ plan = LaunchPlan.get_or_create(
 
 @workflow
 def launcher() -> int:
-    chosen, _ = plan(when=datetime(2021, 1, 1, tzinfo=timezone.utc))
+    chosen, _ = plan(when=datetime(2021, 1, 1, tzinfo=UTC))
     return chosen
 
 
