@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from volant import errors
@@ -33,6 +33,11 @@ class Entity(abc.ABC):
         """The name without its module."""
         return self.name.rpartition(".")[2]
 
+    @property
+    def optional_inputs(self) -> Container[str]:
+        """The inputs that a call may leave out."""
+        return self.interface.defaults
+
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments by name. Raises TypeError's kind for what the interface doesn't have."""
         names = self.interface.inputs
@@ -53,7 +58,7 @@ class Entity(abc.ABC):
             raise errors.TypeMismatchError(
                 f"{caller_line()}: {self.name} has no input {unknown[0]!r}; it has {', '.join(names) or 'none'}"
             )
-        missing = [name for name in names if name not in inputs and name not in self.interface.defaults]
+        missing = [name for name in names if name not in inputs and name not in self.optional_inputs]
         if missing:
             wanted = ", ".join(f"{name}: {transformer.describe(names[name])}" for name in missing)
             raise errors.TypeMismatchError(f"{caller_line()}: {self.name} needs {wanted}")

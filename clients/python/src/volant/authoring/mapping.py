@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import typing
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from volant import errors
@@ -67,6 +67,13 @@ class MapTask(entity.Entity):
     def listed(self) -> list[str]:
         """The inputs that are lists, one element for each call."""
         return [name for name in self.interface.inputs if name not in self.bound]
+
+    @property
+    def optional_inputs(self) -> Container[str]:
+        """What was bound; and what a launch plan has values for."""
+        if isinstance(self.target, launch_plan.LaunchPlan):
+            return {*self.bound, *self.target.interface.defaults}
+        return self.bound
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """As for any entity; what was bound by partial may not be given again."""

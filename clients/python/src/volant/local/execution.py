@@ -48,6 +48,8 @@ def encode(one: entity.Entity, inputs: Mapping[str, Any]) -> Literals:
     variables = one.interface.typed.inputs.variables
     literals = {}
     for name, python_type in one.interface.inputs.items():
+        if name not in inputs and name not in one.interface.defaults:
+            continue
         value = inputs[name] if name in inputs else one.interface.defaults[name]
         try:
             literals[name] = engine.to_literal(value, python_type, variables[name].type)
@@ -254,7 +256,7 @@ _COMPARE: dict[str, Any] = {
 
 
 def _run_map(one: mapping.MapTask, inputs: Literals, overrides: node.Overrides | None) -> Literals:
-    lists = {name: inputs[name].collection.literals for name in one.listed}
+    lists = {name: inputs[name].collection.literals for name in one.listed if name in inputs}
     lengths = {name: len(items) for name, items in lists.items()}
     if len(set(lengths.values())) > 1:
         raise errors.TypeMismatchError(f"{one.name}: the lists differ in length: {lengths}")

@@ -8,10 +8,10 @@ from typing import Any
 
 import volant
 from volant import errors
-from volant.authoring import caching, dynamic, interface, mapping, resources, task
+from volant.authoring import caching, dynamic, mapping, resources, task
 from volant.serialization import settings as serialization_settings
 from volantidl.admin import description_entity_pb2, task_pb2
-from volantidl.core import identifier_pb2, interface_pb2, literals_pb2, security_pb2, tasks_pb2
+from volantidl.core import identifier_pb2, literals_pb2, security_pb2, tasks_pb2
 
 Settings = serialization_settings.SerializationSettings
 
@@ -68,13 +68,7 @@ def map_spec(one: mapping.MapTask, settings: Settings) -> task_pb2.TaskSpec:
     template = spec.template
     template.id.name = one.name
     template.task_type_version = 1
-    signature = one.interface
-    template.interface.CopyFrom(
-        interface_pb2.TypedInterface(inputs=signature.typed.inputs, outputs=interface_pb2.VariableMap())
-    )
-    for name, kind in target.interface.outputs.items():
-        listed = interface.Interface(inputs={}, outputs={name: list[kind]}, docs=signature.docs)  # type: ignore[valid-type]
-        template.interface.outputs.variables[name].CopyFrom(listed.typed.outputs.variables[name])
+    template.interface.CopyFrom(one.interface.typed)
     words = [
         "volant-map-execute",
         *EXECUTE,
@@ -220,6 +214,7 @@ def description(docs: str, owner: Any) -> description_entity_pb2.DescriptionEnti
     text = (inspect.getdoc(function) if function is not None else "") or docs
     short, _, rest = text.partition("\n\n")
     made = description_entity_pb2.DescriptionEntity(short_description=" ".join(short.split()))
-    made.long_description.value = rest.strip()
+    if rest.strip():
+        made.long_description.value = rest.strip()
     made.long_description.format = description_entity_pb2.DESCRIPTION_FORMAT_RST
     return made
