@@ -29,7 +29,9 @@ def pool_of(registrations: Sequence[Registration]) -> descriptor_pool.Descriptor
         for dependency in file.dependencies:
             add(dependency)
         parsed = descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb)
-        pool.AddSerializedFile(file.serialized_pb)
+        for message in parsed.message_type:
+            _add_json_names(message)
+        pool.AddSerializedFile(parsed.SerializeToString())
         renamed = names.as_flytes(parsed)
         if renamed.name != parsed.name:
             pool.AddSerializedFile(renamed.SerializeToString())
@@ -37,6 +39,15 @@ def pool_of(registrations: Sequence[Registration]) -> descriptor_pool.Descriptor
     for registration in registrations:
         add(registration.service.file)
     return pool
+
+
+def _add_json_names(message: descriptor_pb2.DescriptorProto) -> None:
+    """Name every field as JSON does: generated Python code drops these names, and clients like grpcurl use them."""
+    for field in message.field:
+        first, *rest = field.name.split("_")
+        field.json_name = first + "".join(part[:1].upper() + part[1:] for part in rest)
+    for nested in message.nested_type:
+        _add_json_names(nested)
 
 
 class _Servicer:
