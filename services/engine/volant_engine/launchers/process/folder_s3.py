@@ -209,6 +209,13 @@ def _children(key: str) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda info: info["name"])
 
 
+class _Reader(io.BufferedReader):
+    """A file being read. Libraries rely on it that dropping an object's reader is no fault."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class _Upload(io.BufferedRandom):
     """A file being written: the object appears when it is closed, as with S3."""
 
@@ -380,7 +387,7 @@ class Folder(fsspec.AbstractFileSystem):
         key = _key(path)
         if mode == "rb":
             try:
-                return open(_file(key), "rb")
+                return _Reader(io.FileIO(_file(key)))
             except (FileNotFoundError, NotADirectoryError):
                 raise FileNotFoundError(2, "No such object", f"s3://{BUCKET}/{key}") from None
         return _Upload(key, settings, append="a" in mode, exclusive="x" in mode)

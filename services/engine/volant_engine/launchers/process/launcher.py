@@ -76,7 +76,6 @@ class ProcessLauncher:
         self._heard = heard
         await asyncio.to_thread(self._settings.attempts.mkdir, 0o700, parents=True, exist_ok=True)
         self._left = await asyncio.to_thread(folders.names, self._settings.attempts)
-        await self._memory.start()
         await self._zygotes.start()
         self._logs.start(self._runs)
 

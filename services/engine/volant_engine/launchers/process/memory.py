@@ -79,13 +79,10 @@ class Memory:
         self._interval = interval
         self._kill = kill
         self._tasks = aio.Tasks("memory")
+        self._looked = False
         self._parent: pathlib.Path | None = None
         self._watched: dict[str, tuple[int, int]] = {}
         self._killed: set[str] = set()
-
-    async def start(self) -> None:
-        """Find out whether cgroups can be used."""
-        self._parent = await asyncio.to_thread(_usable, self._name)
 
     async def close(self) -> None:
         """Stop to watch."""
@@ -95,9 +92,15 @@ class Memory:
 
     async def confine(self, name: str, limit: int) -> str | None:
         """Make a cgroup with the limit: the file that a process writes its pid to. None: `watch` it instead."""
+        await self._look_for_cgroups()
         if self._parent is None:
             return None
         return await asyncio.to_thread(_make, self._parent / name, limit)
+
+    async def _look_for_cgroups(self) -> None:
+        if not self._looked:
+            self._looked = True
+            self._parent = await asyncio.to_thread(_usable, self._name)
 
     def watch(self, name: str, pid: int, limit: int) -> None:
         """Watch a process and its children."""
@@ -111,6 +114,7 @@ class Memory:
         if name in self._killed:
             self._killed.discard(name)
             return True
+        await self._look_for_cgroups()
         if self._parent is None:
             return False
         return await asyncio.to_thread(_close, self._parent / name)
