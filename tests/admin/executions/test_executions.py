@@ -148,7 +148,7 @@ async def test_fixed_inputs_can_not_be_overridden(platform: scripted.Platform) -
     inputs = literals_pb2.LiteralMap.FromString((await engine.given()).inputs)
     assert inputs == scripted.literal_map(x=5, y=1)
     request.inputs.CopyFrom(scripted.literal_map(x=1, y=1))
-    with pytest.raises(errors.InvalidArgumentError, match="invalid input x|fixed_inputs x cannot be overridden"):
+    with pytest.raises(errors.InvalidArgumentError, match=r"invalid input x|fixed_inputs x cannot be overridden"):
         await call(platform.admin.CreateExecution(request))
 
 

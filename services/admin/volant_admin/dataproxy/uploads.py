@@ -8,13 +8,13 @@ from collections.abc import Callable
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from volant_admin.dataproxy.settings import DataProxySettings
+from volant_admin.executions import names
 from volant_admin.projects import operations as projects_
 from volant_core import blobstore, clock, errors
 from volantidl.service import dataproxy_pb2
 
 _MD5_METADATA = "flyteContentMD5"
 _MD5_BYTES = 16
-_NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _NAME_LENGTH = 20
 _LONGEST_PART = 200  # bytes: what every store takes in one part of a key
 _LONGEST_KEY = 900  # bytes
@@ -29,14 +29,14 @@ class Uploads:
         projects: projects_.Projects,
         settings: DataProxySettings,
         clock: clock.Clock,
-        choose: Callable[[str], str] = secrets.choice,
+        random_bits: Callable[[int], int] = secrets.randbits,
     ) -> None:
-        """Keep the dependencies; `choose` picks a letter of a generated file name."""
+        """Keep the dependencies; `random_bits` is what generated file names are made of."""
         self._blobs = blobs
         self._projects = projects
         self._settings = settings
         self._clock = clock
-        self._choose = choose
+        self._random_bits = random_bits
 
     async def create(
         self, request: dataproxy_pb2.CreateUploadLocationRequest
@@ -61,7 +61,7 @@ class Uploads:
             request.expires_in if request.HasField("expires_in") else None, self._settings.longest_upload
         )
         root = request.filename_root or base64.b32encode(request.content_md5).decode()
-        filename = request.filename or "".join(self._choose(_NAME_LETTERS) for _ in range(_NAME_LENGTH))
+        filename = request.filename or names.letters(self._random_bits, _NAME_LENGTH)
         uri = self._uri(request, root, filename)
         if request.filename and request.filename_root:
             await self._check_overwrite(uri, request.content_md5)

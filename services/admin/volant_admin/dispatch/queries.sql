@@ -26,7 +26,8 @@ WITH held AS MATERIALIZED (
         execution, node_id, phase, ended, parent, created, updated, started, error_kind, error_code, cache, input_uri,
         record, inputs, outputs, parent_attempt
     )
-    JOIN held ON held.id = r.execution
+    -- Not a join: looked up in a hash table, whatever the planner thinks of the numbers.
+    WHERE (r.execution IN (SELECT id FROM held)) IS TRUE
     ON CONFLICT (execution_id, node_id) DO UPDATE SET
         phase = excluded.phase,
         ended = excluded.ended,
@@ -61,7 +62,8 @@ WITH held AS MATERIALIZED (
         execution, node_id, attempt, project, domain, name, version, phase, phase_version, ended, created, updated,
         started, input_uri, record, added, outputs
     )
-    JOIN held ON held.id = r.execution
+    -- Not a join: looked up in a hash table, whatever the planner thinks of the numbers.
+    WHERE (r.execution IN (SELECT id FROM held)) IS TRUE
     ON CONFLICT (execution_id, node_id, retry_attempt) DO UPDATE SET
         project = excluded.project,
         domain = excluded.domain,
@@ -88,7 +90,8 @@ WITH held AS MATERIALIZED (
     FROM unnest(
         $48::bigint[], $49::text[], $50::bigint[], $51::bigint[], $52::integer[], $53::boolean[], $54::bytea[]
     ) AS r (execution, node_id, element, attempt, phase, ended, record)
-    JOIN held ON held.id = r.execution
+    -- Not a join: looked up in a hash table, whatever the planner thinks of the numbers.
+    WHERE (r.execution IN (SELECT id FROM held)) IS TRUE
     ON CONFLICT (execution_id, node_id, element, attempt) DO UPDATE SET
         phase = excluded.phase,
         ended = excluded.ended,
@@ -114,12 +117,12 @@ WITH held AS MATERIALIZED (
         $4::bigint[], $5::text[], $6::boolean[], $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::bytea[],
         $12::text[], $13::bytea[], $14::boolean[]
     ) AS r (execution, phase, ended, started, occurred, error_kind, error_code, error, output_uri, outputs, failed)
-    JOIN held ON held.id = r.execution
-    WHERE e.id = r.execution AND NOT e.ended
+    WHERE e.id = r.execution AND NOT e.ended AND (r.execution IN (SELECT id FROM held)) IS TRUE
     RETURNING e.id, e.ended, e.parent_execution_id
 )
-SELECT held.id, coalesce(changed.ended, false) AS ended, changed.parent_execution_id
-FROM held LEFT JOIN changed ON changed.id = held.id;
+SELECT id, false AS ended, NULL::bigint AS parent_execution_id FROM held
+UNION ALL
+SELECT id, ended, parent_execution_id FROM changed WHERE ended;
 
 -- known_executions
 -- Which of these executions exist.

@@ -16,6 +16,7 @@ async def record(
 ) -> list[tuple[int, bool, int | None]]:
     """Write a report. For each execution that the session leases: its number, whether it ended now, its parent's.
 
+    One that ended now comes twice, the second time as ended.
     Without a session it is written whoever leases the executions.
     """
     rows = await database.fetch(QUERIES["record_report"], session, *columns.arguments())

@@ -49,9 +49,9 @@ class Launching:
         tasks: single_task.SingleTasks,
         settings: ExecutionSettings,
         clock: clock.Clock,
-        choose: Callable[[str], str] = secrets.choice,
+        random_bits: Callable[[int], int] = secrets.randbits,
     ) -> None:
-        """Keep the dependencies; `choose` picks a letter of a generated name."""
+        """Keep the dependencies; `random_bits` is what generated names are made of."""
         self._database = database
         self._blobs = blobs
         self._projects = projects
@@ -59,7 +59,7 @@ class Launching:
         self._tasks = tasks
         self._settings = settings
         self._clock = clock
-        self._choose = choose
+        self._random_bits = random_bits
         self._plans = launch_plans.Plans(database, settings.launch_plans_kept)
 
     async def launch(
@@ -87,7 +87,7 @@ class Launching:
         id_ = identifier_pb2.WorkflowExecutionIdentifier(
             project=request.project,
             domain=request.domain,
-            name=request.name or names.generate(self._choose),
+            name=request.name or names.generate(self._random_bits),
             org=request.org,
         )
         parent = self._inherit(spec, id_, context)
@@ -215,7 +215,7 @@ class Launching:
         now = self._clock.now()
         effective_bytes = effective_inputs.SerializeToString(deterministic=True)
         given_bytes = request.inputs.SerializeToString(deterministic=True)
-        folder = [id_.name] if not request.name else [id_.name, names.generate(self._choose)]
+        folder = [id_.name] if not request.name else [id_.name, names.generate(self._random_bits)]
         kept = await self._keep(effective_bytes, id_, [*folder, "inputs"])
         given = _Kept(None, None)
         if given_bytes != effective_bytes:

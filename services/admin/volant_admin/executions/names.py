@@ -20,6 +20,16 @@ def check(name: str) -> None:
         raise errors.InvalidArgumentError(f"invalid name format: {name}, does not match regex '{_PATTERN}'")
 
 
-def generate(choose: Callable[[str], str]) -> str:
-    """A name of 20 letters and digits, each chosen by `choose`."""
-    return "a" + "".join(choose(_LETTERS) for _ in range(_GENERATED))
+def generate(random_bits: Callable[[int], int]) -> str:
+    """A name of 20 letters and digits, from as many random bits as asked for."""
+    return f"a{letters(random_bits, _GENERATED)}"
+
+
+def letters(random_bits: Callable[[int], int], count: int) -> str:
+    """Random letters and digits."""
+    number = random_bits(5 * count + 40)
+    chosen = []
+    for _ in range(count):
+        number, place = divmod(number, len(_LETTERS))
+        chosen.append(_LETTERS[place])
+    return "".join(chosen)
