@@ -191,9 +191,8 @@ def _gather(run: state.Run, node: state.Node, progress: Progress) -> None:
     if missing:
         run.commands.append(commands.Fetch(node.id, missing))
         return
-    names = progress.outputs.names
-    if node.spec.task is not None:
-        names = dict.fromkeys(node.spec.task.interface.outputs.variables)
+    task = node.spec.task
+    names = None if task is None else list(task.interface.outputs.variables)
     outputs = progress.outputs.gather(names, progress.fetched)
     lifecycle.keep_outputs(run, node, outputs, file=True)
     if not node.started_at:

@@ -9,7 +9,7 @@ import msgpack
 from volant_core.model import layout, literals, naming, phases
 from volant_engine.decide import lifecycle, state
 from volant_engine.decide.kinds import attempts, elements
-from volantidl.core import execution_pb2, literals_pb2
+from volantidl.core import execution_pb2
 from volantidl.dispatch import dispatch_pb2
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def tell(
     """An element's attempt came into a phase: its record is due, and the array's task changed."""
     index = flight.index
     held = progress.outputs.held(index) if phase == _Phase.SUCCEEDED else None
-    if held is not None and len(held) > INLINE:
+    if held and sum(map(len, held.values())) > INLINE:
         held = None
     uri = progress.outputs.elsewhere.get(index, "") if phase == _Phase.SUCCEEDED else ""
     run.dirty_elements.setdefault(node, {})[index, flight.number] = functools.partial(
@@ -100,10 +100,11 @@ def recall(run: state.Run, node: state.Node, progress: "arrays.Progress") -> Non
         progress.numbers[index] = record.attempt
         progress.systems[index] = systems
         if record.phase == _Phase.SUCCEEDED:
-            outputs = literals_pb2.LiteralMap.FromString(held) if held is not None else None
-            if not uri and outputs is None:
-                uri = f"{node.output_dir}/{index}/{record.attempt}/{layout.OUTPUTS}"
-            progress.outputs.keep(index, outputs, uri)
+            if held is not None and not uri:
+                progress.outputs.put(index, held)
+            else:
+                uri = uri or f"{node.output_dir}/{index}/{record.attempt}/{layout.OUTPUTS}"
+                progress.outputs.keep(index, None, uri)
             progress.states[index] = elements.DONE
             progress.done += 1
         elif record.phase == _Phase.FAILED and final:

@@ -3,7 +3,7 @@
 import array
 import dataclasses
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from volant_core.model import literals
 from volant_engine.decide import commands
@@ -111,43 +111,62 @@ class Outputs:
 
     def __init__(self, size: int, held: int) -> None:
         """For `size` elements, each held up to `held` bytes."""
-        self._values: list[bytes | None] = [None] * size
+        self._size = size
         self._held = held
+        self._values: dict[str, list[bytes | None]] = {}
+        """Serialized literals by name, one for each element."""
         self.elsewhere: dict[int, str] = {}
         """Elements whose outputs are only in a file: where."""
-        self.names: dict[str, None] = {}
-        """Of outputs that were seen."""
 
     def keep(self, index: int, outputs: literals_pb2.LiteralMap | None, uri: str) -> None:
         """Take an element's outputs, which are at `uri` as well."""
-        if outputs is not None:
-            self.names.update(dict.fromkeys(outputs.literals))
         if outputs is None or (uri and outputs.ByteSize() > self._held):
             self.elsewhere[index] = uri
-        else:
-            self._values[index] = outputs.SerializeToString()
-            self.elsewhere.pop(index, None)
+            return
+        self.elsewhere.pop(index, None)
+        self.put(index, {name: literal.SerializeToString() for name, literal in outputs.literals.items()})
 
-    def held(self, index: int) -> bytes | None:
+    def put(self, index: int, values: Mapping[str, bytes]) -> None:
+        """Take an element's outputs as serialized literals."""
+        for name, data in values.items():
+            if name not in self._values:
+                self._values[name] = [None] * self._size
+            self._values[name][index] = data
+
+    def held(self, index: int) -> dict[str, bytes]:
         """What is held of an element."""
-        return self._values[index]
+        return {name: data for name, values in self._values.items() if (data := values[index]) is not None}
 
-    def gather(self, names: Iterable[str], fetched: Mapping[str, literals_pb2.LiteralMap]) -> literals_pb2.LiteralMap:
-        """One list for each output; elements that failed are None in it."""
+    def gather(
+        self, names: Collection[str] | None, fetched: Mapping[str, literals_pb2.LiteralMap]
+    ) -> literals_pb2.LiteralMap:
+        """One list for each output (of those that are named, or seen); elements that failed are None in it."""
+        for index, uri in self.elsewhere.items():
+            self.put(index, {name: one.SerializeToString() for name, one in fetched[uri].literals.items()})
+        nothing = literals.none().SerializeToString()
         result = literals_pb2.LiteralMap()
-        nothing = literals.none()
-        lists = {}
-        for name in names:
-            result.literals[name].collection.SetInParent()
-            lists[name] = result.literals[name].collection.literals
-        for index, data in enumerate(self._values):
-            found = fetched.get(self.elsewhere[index]) if index in self.elsewhere else None
-            if found is None and data is not None:
-                found = literals_pb2.LiteralMap.FromString(data)
-            for name, target in lists.items():
-                known = found is not None and name in found.literals
-                target.append(found.literals[name] if known and found is not None else nothing)
+        for name in self._values if names is None else names:
+            values = self._values.get(name) or [None] * self._size
+            # The items of a list are put together as bytes: a hundred thousand messages would hold everything up.
+            listed = b"".join([_item(nothing if data is None else data) for data in values])
+            result.literals[name].collection.MergeFromString(listed)
         return result
+
+
+_ITEM_TAG = bytes([literals_pb2.LiteralCollection.LITERALS_FIELD_NUMBER << 3 | 2])
+
+
+def _item(data: bytes) -> bytes:
+    """A serialized literal as an item of a serialized collection."""
+    length = len(data)
+    if length < 128:
+        return _ITEM_TAG + bytes((length,)) + data
+    size = bytearray()
+    while length > 127:
+        size.append(length & 127 | 128)
+        length >>= 7
+    size.append(length)
+    return _ITEM_TAG + size + data
 
 
 class Errors:
