@@ -1,6 +1,6 @@
-"""The floor of a fan-out: the launcher's zygote alone, forking no-op tasks, without engine, database or object store.
+"""The floor of a fan-out: the launcher's zygote alone forking no-op tasks, without engine, database or object store.
 
-The same interpreter, modules, entry point and `inputs.pb` in a folder as the platform's. `python -m bench.zygote_floor`.
+The same interpreter, modules, entry point and `inputs.pb` as the platform's. Run: `python -m bench.zygote_floor`.
 """
 
 import argparse
@@ -81,9 +81,10 @@ def warm(entry: str, folder: pathlib.Path) -> Iterator[tuple[Zygote, str]]:
     bare = Zygote(ours)
     bare.ask(op="facts")
     target = bare.expect("facts")["facts"]["scripts"][entry]
-    kit = commands.KITS[commands.kit_of(entry)]
+    kit = commands.KITS[commands.kit_of(entry) or ""]
     log = str(folder / "zygote.log")
-    sdk = bare.fork(preload=[target.partition(":")[0], *kit.preload], load_files={**kit.files, **kit.rehearsal}, log=log)
+    modules = [target.partition(":")[0], *kit.preload]
+    sdk = bare.fork(preload=modules, load_files={**kit.files, **kit.rehearsal}, log=log)
     version = sdk.fork(path=[str(HERE / "tasks")], log=log)
     version.ask(op="import", module=MODULES[entry])
     answer = version.expect("imported")

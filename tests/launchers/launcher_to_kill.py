@@ -1,4 +1,5 @@
 """A launcher in a process of its own, which a test kills: launches what it is told and says when it runs."""
+# ruff: noqa: ASYNC110 (another process tells nothing)
 
 import asyncio
 import pathlib

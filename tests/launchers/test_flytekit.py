@@ -1,4 +1,5 @@
 """Stock flytekit through the zygotes, on a store that is a folder, without any HTTP."""
+# ruff: noqa: UP006 (as users write types)
 
 import io
 import tarfile
@@ -33,7 +34,10 @@ def name(request):
 async def ran(world, name, given=None, *, module=TASKS, task, environment=None, template=None, **more):
     """Run a task; its outputs."""
     inputs = f"s3://volant/metadata/{name}/inputs.pb"
-    values = {key: found if isinstance(found, literals_pb2.Literal) else words.literal(found) for key, found in (given or {}).items()}
+    values = {
+        key: found if isinstance(found, literals_pb2.Literal) else words.literal(found)
+        for key, found in (given or {}).items()
+    }
     await world.blobs.put(inputs, literals_pb2.LiteralMap(literals=values).SerializeToString())
     line = words.execute(name, module, task, inputs=inputs, **more)
     await world.launcher.launch(attempt(name, line, environment=environment, task=template))
@@ -219,7 +223,9 @@ def secrets_of(mount, env_var):
 
 async def test_secrets(world, name):
     kinds = security_pb2.Secret.MountType
-    missing = attempt(f"{name}-none", words.execute(f"{name}-none", TASKS, "secret_file"), task=secrets_of(kinds.FILE, "DB_FILE"))
+    missing = attempt(
+        f"{name}-none", words.execute(f"{name}-none", TASKS, "secret_file"), task=secrets_of(kinds.FILE, "DB_FILE")
+    )
     await world.launcher.launch(missing)
     refused = await world.news.end(f"{name}-none")
     assert refused.phase is PHASE.FAILED
@@ -312,7 +318,13 @@ async def test_pickled_code(world, name):
     await world.blobs.put(f"s3://volant/metadata/{name}/inputs.pb", inputs)
     line = words.execute(name, TASKS, "x", inputs=f"s3://volant/metadata/{name}/inputs.pb")
     line = line[: line.index("--resolver")]
-    line += ["--resolver", "flytekit.core.python_auto_container.default_notebook_task_resolver", "--", "entity-name", "nb"]
+    line += [
+        "--resolver",
+        "flytekit.core.python_auto_container.default_notebook_task_resolver",
+        "--",
+        "entity-name",
+        "nb",
+    ]
     await world.launcher.launch(attempt(name, words.fast("s3://volant/code/nb/pkl.gz", line)))
     assert (await world.news.end(name)).phase is PHASE.SUCCEEDED, await world.said(name)
     assert (await world.outputs(name))["o0"].scalar.primitive.integer == 2

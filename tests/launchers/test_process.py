@@ -1,4 +1,6 @@
 """What only the process launcher promises: real processes, killed and counted."""
+# Other processes tell nothing: they are looked at.
+# ruff: noqa: ASYNC110, ASYNC220, PTH208, PTH115
 
 import asyncio
 import contextlib
@@ -45,7 +47,9 @@ def with_limit(memory):
 
 
 async def test_any_command(world):
-    await world.launcher.launch(shell("a", "echo $GREETING from $VOLANT_ATTEMPT in $(pwd)", environment={"GREETING": "hello"}))
+    await world.launcher.launch(
+        shell("a", "echo $GREETING from $VOLANT_ATTEMPT in $(pwd)", environment={"GREETING": "hello"})
+    )
     assert (await world.news.end("a")).phase is PHASE.SUCCEEDED
     assert (await world.said("a")).strip() == f"hello from a in {world.settings.attempts / 'a' / 'work'}"
 

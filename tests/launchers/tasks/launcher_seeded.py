@@ -1,4 +1,5 @@
 """Seeds its generators when it is imported, and so wants the same numbers in each process."""
+# ruff: noqa: NPY002, UP006
 
 import random
 import typing

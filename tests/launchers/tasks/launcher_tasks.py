@@ -1,4 +1,5 @@
 """Stock flytekit tasks of many kinds."""
+# ruff: noqa: NPY002, UP006, PTH109, PTH208, PTH115, PTH110, PTH123
 
 import atexit
 import os
@@ -54,7 +55,9 @@ def where() -> typing.Dict[str, str]:
         "fork": os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "unset"),
         "session": str(os.getsid(0) == os.getpid()),
         "files": ",".join(sorted(os.listdir("."))),
-        "descriptors": str([os.readlink(f"/proc/self/fd/{n}") for n in range(3, 64) if os.path.exists(f"/proc/self/fd/{n}")]),
+        "descriptors": str(
+            [os.readlink(f"/proc/self/fd/{n}") for n in range(3, 64) if os.path.exists(f"/proc/self/fd/{n}")]
+        ),
     }
 
 

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import types
-from typing import Any, Dict, NoReturn
+from typing import Any, Dict, NoReturn  # noqa: UP035 (for Python 3.8)
 
 Message = Dict[str, Any]  # noqa: UP006 (evaluated, also by Python 3.8)
 
@@ -88,7 +88,7 @@ def run_entry(entry: str, arguments: list[str]) -> int:
         sys.exit(function())
     except SystemExit as leaving:
         code = exit_code(leaving)
-    except BaseException:  # as the interpreter does with what nobody caught
+    except BaseException:  # noqa: BLE001 (as the interpreter does with what nobody caught)
         sys.excepthook(*sys.exc_info())
         code = 1
     # What the interpreter does at its end: other threads first, then the handlers (trackers flush there).
@@ -98,7 +98,7 @@ def run_entry(entry: str, arguments: list[str]) -> int:
                 ending()
         except SystemExit as leaving:
             code = exit_code(leaving)
-        except BaseException:  # a handler's failure doesn't undo the task
+        except BaseException:  # noqa: BLE001 (a handler's failure doesn't undo the task)
             sys.excepthook(*sys.exc_info())
     return code
 
@@ -214,5 +214,3 @@ def reseed(kept: Message) -> None:
         with contextlib.suppress(Exception):
             if torch.initial_seed() >= 1 << 32:
                 torch.seed()
-
-

@@ -1,6 +1,7 @@
 """What a task's command line and environment ask for. Pure: words in, a plan out."""
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -129,9 +130,7 @@ def _modules(words: Sequence[str]) -> tuple[str, ...]:
     """The values that follow "task-module" among the resolver's arguments."""
     after = words[words.index("--") + 1 :] if "--" in words else words
     return tuple(
-        value
-        for name, value in zip(after, after[1:], strict=False)
-        if name == "task-module" and value not in ("", "__main__")
+        value for name, value in itertools.pairwise(after) if name == "task-module" and value not in ("", "__main__")
     )
 
 

@@ -113,7 +113,7 @@ def members(claim: Claim, name: str) -> set[int]:
     marker = f"VOLANT_ATTEMPT={name}\0".encode()
     parents: dict[int, int] = {}
     found: set[int] = set()
-    for entry in os.listdir("/proc"):
+    for entry in os.listdir("/proc"):  # noqa: PTH208 (names are all that is needed of hundreds)
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
         pid = int(entry)

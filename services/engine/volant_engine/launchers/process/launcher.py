@@ -72,17 +72,12 @@ class ProcessLauncher:
         return sum(here.pid is not None for here in self._runs.values())
 
     async def start(self, heard: Callable[[port.AttemptUpdate], None]) -> None:
-        """Start the interpreter and see what an earlier launcher left. UnavailableError if the interpreter won't run."""
+        """Start the interpreter and see what was left before. UnavailableError if the interpreter won't run."""
         self._heard = heard
         await asyncio.to_thread(self._settings.attempts.mkdir, 0o700, parents=True, exist_ok=True)
         self._left = await asyncio.to_thread(folders.names, self._settings.attempts)
         await self._zygotes.start()
         self._logs.start(self._runs)
-
-    @property
-    def running(self) -> int:
-        """Attempts that are under way."""
-        return len(self._runs)
 
     async def launch(self, attempt: port.Attempt) -> None:
         """Run the attempt, or adopt it. Returns when it is accepted; it may wait for a slot afterwards."""
@@ -216,7 +211,7 @@ class ProcessLauncher:
         """Have the attempt forked and wait for its end; None when it must be looked for."""
         given = {**here.attempt.environment, **granted.environment, "VOLANT_ATTEMPT": here.name}
         if len(str(here.folder)) < process_settings.SHORT_PATH:
-            given["TMPDIR"] = f"{here.folder}/tmp"
+            given["TMPDIR"] = f"{here.folder}/tmp"  # noqa: S108 (its own)
         environment = commands.split(given, self._base)
         request: dict[str, object] = {
             "folder": str(here.folder),
@@ -439,9 +434,7 @@ def _base_environment(settings: process_settings.ProcessSettings) -> dict[str, s
     return base
 
 
-def _cold_environment(
-    given: Mapping[str, str], base: Mapping[str, str], code: pathlib.Path | None
-) -> dict[str, str]:
+def _cold_environment(given: Mapping[str, str], base: Mapping[str, str], code: pathlib.Path | None) -> dict[str, str]:
     """What a command gets besides `base`."""
     environment = dict(given)
     if code is not None:

@@ -204,7 +204,7 @@ def _over(watched: dict[str, tuple[int, int]]) -> list[str]:
             each = queue.pop()
             with contextlib.suppress(OSError, ValueError):
                 used += int(pathlib.Path(f"/proc/{each}/statm").read_text().split()[1]) * page
-                for task in os.listdir(f"/proc/{each}/task"):
+                for task in os.listdir(f"/proc/{each}/task"):  # noqa: PTH208 (names are all that is needed)
                     children = pathlib.Path(f"/proc/{each}/task/{task}/children").read_text()
                     queue += map(int, children.split())
         if used > limit:

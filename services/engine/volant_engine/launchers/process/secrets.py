@@ -51,7 +51,7 @@ class SecretStore:
         """Remove a secret. NotFoundError when there is none."""
         with self._changing() as secrets:
             if key not in secrets.get(group, {}):
-                raise errors.NotFoundError(f"there is no secret {group}/{key}; `volant secret list` shows what there is")
+                raise errors.NotFoundError(f"there is no secret {group}/{key}; see: volant secret list")
             del secrets[group][key]
             if not secrets[group]:
                 del secrets[group]

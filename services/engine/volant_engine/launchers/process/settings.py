@@ -24,7 +24,7 @@ class ProcessSettings:
     store_root: pathlib.Path | None = None
     """The folder of the object store where it is on this machine: tasks then read and write it without HTTP."""
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Given to every attempt: addresses and keys of the platform (FLYTE_AWS_*, FLYTE_PLATFORM_*). Weaker than a task's."""
+    """Given to every attempt: addresses and keys of the platform (FLYTE_AWS_*, FLYTE_PLATFORM_*). A task's own win."""
     inherited: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """The server's own environment, which attempts get too but for what is ours (`commands.inheritable`)."""
     warm: tuple[str, ...] = ("flytekit", "volant")

@@ -57,7 +57,9 @@ def judge(name: str, ending: Ending, log: str) -> Verdict:
     return _failed(name, ending, log, "Error", _USER)
 
 
-def _failed(name: str, ending: Ending, log: str, code: str, kind: execution_pb2.ExecutionError.ErrorKind.ValueType) -> Verdict:
+def _failed(
+    name: str, ending: Ending, log: str, code: str, kind: execution_pb2.ExecutionError.ErrorKind.ValueType
+) -> Verdict:
     number = 137 if ending.code is None else ending.code
     reason = "OOMKilled" if code == "OOMKilled" else "Error"
     message = f"[{name}] terminated with exit code ({number}). Reason [{reason}]. Message: \n{log}."

@@ -1,14 +1,14 @@
 """A warm interpreter that forks task attempts. Runs inside the task's Python, which has none of our packages.
 
-Standard library only, any Python from 3.8; its folder is not on `sys.path`. The launcher starts one by exec with a socket
-(SOCK_SEQPACKET, one JSON object a message) as its argument; every other zygote is forked from it and gets a socket of
-its own, passed with the request. The tree is: bare interpreter -> SDK loaded -> code version and declared environment
--> attempts (attempt.py). All are this program; they differ in what they have loaded. A zygote never runs a user's
-task, because that starts threads, and only a process without threads forks well. It ends when its socket does; attempts
-live on.
+Standard library only, any Python from 3.8; its folder is not on `sys.path`. The launcher starts one by exec with a
+socket (SOCK_SEQPACKET, one JSON object a message) as its argument; every other zygote is forked from it and gets a
+socket of its own, passed with the request. The tree is: bare interpreter -> SDK loaded -> code version and declared
+environment -> attempts (attempt.py). All are this program; they differ in what they have loaded. A zygote never runs
+a user's task, because that starts threads, and only a process without threads forks well. It ends when its socket
+does; attempts live on.
 """
 # A zygote holds as little as possible, and pathlib is not little.
-# ruff: noqa: PTH100, PTH102, PTH108, PTH115, PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH110, PTH100, PTH102, PTH108, PTH115, PTH118, PTH120, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ import sys
 import threading
 import time
 from importlib import util
-from typing import Any, Dict, NoReturn
+from typing import Any, Dict, NoReturn  # noqa: UP035 (for Python 3.8)
 
 Message = Dict[str, Any]  # noqa: UP006 (evaluated, also by Python 3.8)
 
@@ -184,7 +184,7 @@ class Zygote:
         log_before = os.fstat(1).st_size
         try:
             importlib.import_module(module)
-        except BaseException as error:  # the user's module may do anything; the attempt will tell its own story
+        except BaseException as error:  # noqa: BLE001 (the user's module may do anything; the attempt tells its story)
             return {"ok": False, "why": f"{type(error).__name__}: {error}"}
         finally:
             attempt.restore_seeds(seeds, self.seeds)
@@ -225,7 +225,7 @@ class Zygote:
         except FileExistsError:
             self.tell(exists=message["name"])
             os._exit(_CANNOT_START)
-        except BaseException as error:  # whatever it is, the launcher must hear of it
+        except BaseException as error:  # noqa: BLE001 (whatever it is, the launcher must hear of it)
             self.tell(refused=message["name"], why=f"{type(error).__name__}: {error}")
             os._exit(_CANNOT_START)
         code = 1
@@ -241,9 +241,10 @@ class Zygote:
                 code = attempt.run_entry(message["entry"], message["arguments"])
             else:
                 code = attempt.run_command(message["arguments"])
-        except BaseException:
+        except BaseException:  # noqa: BLE001 (as the interpreter does with what nobody caught)
             sys.excepthook(*sys.exc_info())
         attempt.finish(folder, code)
+        os._exit(1)
 
 
 def _ignore(_signal: int, _frame: Any) -> None:
@@ -304,7 +305,7 @@ def preload(module: str) -> None:
     """Load what attempts will need; what is missing or broken, an attempt will report itself."""
     try:
         importlib.import_module(module)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 (whatever it is)
         sys.stderr.write(f"Not preloaded: {module} ({type(error).__name__}: {error})\n")
 
 
@@ -321,7 +322,7 @@ def is_descriptor(number: int) -> bool:
 
 def disturbed(before: tuple[set[int], set[str]]) -> str:
     """What the import left behind that siblings must not share; empty when nothing."""
-    if threading.active_count() > 1 or len(sys._current_frames()) > 1:
+    if threading.active_count() > 1 or len(sys._current_frames()) > 1:  # noqa: SLF001 (documented)
         names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
         return "it starts a Python thread ({})".format(", ".join(names) or "unnamed")
     own_name = read("/proc/self/comm")

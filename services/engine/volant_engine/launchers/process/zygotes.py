@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from volant_core import aio, errors
@@ -57,6 +57,17 @@ class Node:
         self._link: link.Link | None = None
         self.spoilt = ""
         """Why it can't fork, where it said so itself."""
+        self._pids: dict[str, int] = {}
+        self._handlers: dict[str, Callable[[Any, dict[str, Any]], None]] = {
+            "ended": self._ended,
+            "started": self._started,
+            "exists": self._existed,
+            "refused": self._refused,
+            "imported": lambda module, message: _resolve(self.modules.get(module), message.get("why", "")),
+            "ready": lambda _, __: _resolve(self.ready, None),
+            "facts": lambda found, _: _resolve(self.facts, found),
+            "spoilt": self._was_spoilt,
+        }
         for future in (self.ready, self.facts):
             future.add_done_callback(_seen)
 
@@ -109,30 +120,35 @@ class Node:
         self._link.send(message, descriptor)
 
     def _heard(self, message: dict[str, Any]) -> None:
-        if "ended" in message:
-            watcher = self.watchers.pop(message["ended"], None)
-            if watcher is not None:
-                watcher.ended(message["status"], message["at"])
-        elif "started" in message:
-            watcher = self.watchers.get(message["started"])
-            if watcher is not None:
-                watcher.started(message["pid"], message["at"])
-        elif "exists" in message:
-            watcher = self.watchers.pop(message["exists"], None)
-            if watcher is not None:
-                watcher.existed()
-        elif "refused" in message:
-            watcher = self.watchers.pop(message["refused"], None)
-            if watcher is not None:
-                watcher.refused(message["why"])
-        elif "imported" in message:
-            _resolve(self.modules.get(message["imported"]), message.get("why", ""))
-        elif "ready" in message:
-            _resolve(self.ready, None)
-        elif "facts" in message:
-            _resolve(self.facts, message["facts"])
-        elif "spoilt" in message:
-            self.spoilt = message["spoilt"]
+        for kind, handle in self._handlers.items():
+            if kind in message:
+                handle(message[kind], message)
+                return
+
+    def _started(self, name: str, message: dict[str, Any]) -> None:
+        if (watcher := self.watchers.get(name)) is not None:
+            self._pids[name] = message["pid"]
+            watcher.started(message["pid"], message["at"])
+
+    def _ended(self, name: str, message: dict[str, Any]) -> None:
+        # Not so the end of a fork that found that it was not wanted: that has been told in another way.
+        if self._pids.get(name) == message["pid"] and (watcher := self._dismiss(name)) is not None:
+            watcher.ended(message["status"], message["at"])
+
+    def _existed(self, name: str, _: dict[str, Any]) -> None:
+        if (watcher := self._dismiss(name)) is not None:
+            watcher.existed()
+
+    def _refused(self, name: str, message: dict[str, Any]) -> None:
+        if (watcher := self._dismiss(name)) is not None:
+            watcher.refused(message["why"])
+
+    def _dismiss(self, name: str) -> Watcher | None:
+        self._pids.pop(name, None)
+        return self.watchers.pop(name, None)
+
+    def _was_spoilt(self, why: str, _: dict[str, Any]) -> None:
+        self.spoilt = why
 
     def _lost(self) -> None:
         gone = errors.UnavailableError(f"the {self.title} zygote ended; its log is in the data folder's zygotes/")
@@ -325,7 +341,7 @@ class Zygotes:
         ours, theirs = _pair()
         environment = {**self._environment, **interpreter}
         if len(str(self._settings.zygotes)) < process_settings.SHORT_PATH:
-            environment["TMPDIR"] = f"{self._settings.zygotes}/tmp"
+            environment["TMPDIR"] = f"{self._settings.zygotes}/tmp"  # noqa: S108 (our own)
         log = self._settings.zygotes / "bare.log"
         try:
             process = await asyncio.to_thread(
@@ -349,7 +365,8 @@ class Zygotes:
             await asyncio.to_thread(_wait, process)
             said = await asyncio.to_thread(log.read_text, errors="replace")
             raise errors.UnavailableError(
-                f"the interpreter for tasks ended when it was started ({self._settings.python}): {said[-500:].strip()}; "
+                f"the interpreter for tasks ended when it was started ({self._settings.python}): "
+                f"{said[-500:].strip() or 'it said nothing'}; "
                 "name another one with --task-python"
             ) from error
         self.scripts = facts.pop("scripts")
