@@ -15,7 +15,7 @@ import pytest
 from volant_server import embedded
 
 ANY = "127.0.0.1:0"
-_ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("VOLANT_")}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("VOLANT_")}
 
 
 def binaries() -> Path | None:
@@ -38,7 +38,7 @@ class Up:
         line = [*before, sys.executable, "-m", "volant_server", "up", "--data", str(data), *options]
         line += ["--postgres", str(told)] if told and "--postgres" not in options else []
         self.process = subprocess.Popen(
-            line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**_ENVIRONMENT, **environment}
+            line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**ENVIRONMENT, **environment}
         )
         self.said = ""
 
@@ -76,7 +76,7 @@ class Up:
 def volant(*arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run another command."""
     line = [sys.executable, "-m", "volant_server", *arguments]
-    return subprocess.run(line, input=given, capture_output=True, text=True, timeout=60, env=_ENVIRONMENT, check=False)
+    return subprocess.run(line, input=given, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False)
 
 
 @pytest.fixture
@@ -98,9 +98,10 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[embedded.Running]:
-    """The platform, in this process."""
+    """The platform, in this process, but for the engine."""
+    environment = {**ENVIRONMENT, "VOLANT_SERVICES": "admin,datacatalog,objectstore"}
     options = embedded.Options(
-        data=tmp_path / "data", grpc=ANY, http=ANY, s3=ANY, postgres=binaries(), environment=_ENVIRONMENT
+        data=tmp_path / "data", grpc=ANY, http=ANY, s3=ANY, postgres=binaries(), environment=environment
     )
     async with embedded.embedded_server(options) as server:
         yield server

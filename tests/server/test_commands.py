@@ -100,37 +100,15 @@ def test_detached(tmp_path: Path) -> None:
         assert "is stopped" in volant("down", "--data", data).stdout
 
 
-@pytest.mark.parametrize("option", ["--grpc", "--http", "--s3"])
-def test_a_taken_port(up: Callable[..., Up], option: str) -> None:
+def test_a_refusal_is_one_sentence(up: Callable[..., Up]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = {"--grpc": ANY, "--http": ANY, "--s3": ANY, option: f"127.0.0.1:{taken.getsockname()[1]}"}
-        refused = up(*(item for pair in ports.items() for item in pair)).refusal()
+        refused = up("--grpc", f"127.0.0.1:{taken.getsockname()[1]}", "--http", ANY, "--s3", ANY).refusal()
     assert "can't listen on 127.0.0.1:" in refused
     assert "address already in use" in refused
 
 
-@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:99999", "example.org:80"])
-def test_an_address_that_is_none(up: Callable[..., Up], address: str) -> None:
-    assert "gRPC: " in up("--grpc", address, "--http", ANY, "--s3", ANY).refusal()
-
-
-def test_missing_programs(up: Callable[..., Up], tmp_path: Path) -> None:
-    assert "no PostgreSQL programs" in up("--postgres", str(tmp_path / "nowhere")).refusal()
-
-
-def test_a_folder_of_somebody_else(up: Callable[..., Up], tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.tex").touch()
-    assert "is not empty and no data folder" in up(data=tmp_path / "mine").refusal()
-
-
-def test_a_setting_that_is_none(up: Callable[..., Up]) -> None:
-    refused = up(environment={"VOLANT_DATABASE__CONECTIONS": "3"}).refusal()
-    assert "no setting database.conections; did you mean connections?" in refused
-
-
 @as_root
-@pytest.mark.parametrize("size", ["1m", "20m", "40m"])
+@pytest.mark.parametrize("size", ["1m", "40m"])
 def test_a_full_disk(up: Callable[..., Up], tmp_path: Path, size: str) -> None:
     mount = f'mount -t tmpfs -o size={size} tmpfs "$0" && exec "$@"'
     disk = tmp_path / "disk"

@@ -5,10 +5,12 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import grpc.aio
 import pytest
+from tests.server.conftest import ANY, ENVIRONMENT, binaries
 
 from volant_core import errors
 from volant_server import embedded, gate, sequence
@@ -16,13 +18,32 @@ from volantidl.admin import version_pb2
 from volantidl.dispatch import dispatch_pb2
 
 
-async def test_the_sequence(running: embedded.Running) -> None:
-    platform = running.platform
-    await platform.close()
-    closed = platform.sequence.closed
-    order = ["engine", "attempts", "gRPC", "HTTP", "admin", "object store", "blob store", "database", "run folder"]
-    assert [name for name in closed if name in order] == [name for name in order if name in closed]
-    assert {"gRPC", "HTTP", "admin", "database"} <= set(closed)
+async def test_the_sequence(tmp_path: Path) -> None:
+    options = embedded.Options(
+        data=tmp_path / "data", grpc=ANY, http=ANY, s3=ANY, postgres=binaries(), environment=ENVIRONMENT
+    )
+    async with embedded.embedded_server(options) as running:
+        address = running.addresses.grpc[0]
+    assert running.platform.sequence.closed == [
+        "engine",
+        "attempts",
+        "channel to admin",
+        "gRPC",
+        "HTTP",
+        "gateway",
+        "pipes",
+        "admin",
+        "datacatalog",
+        "object store",
+        "blob store",
+        "database",
+        "run folder",
+    ]
+    host, _, port = address.rpartition(":")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(host, int(port))
+    assert not list((tmp_path / "data" / "postgres" / "data").glob("postmaster.pid")), "the database is down"
+    assert not running.folder.is_locked()
 
 
 async def test_clients_are_refused_while_the_engine_still_reports(running: embedded.Running) -> None:

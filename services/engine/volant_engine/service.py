@@ -50,8 +50,8 @@ async def open_engine(
         session_id=session or f"{settings.name}-{uuid.uuid4().hex}",
         chance=chance,
     )
+    await one.start()
     try:
-        await one.start()
         yield one
     finally:
         await one.drain()

@@ -12,6 +12,7 @@ Shutdown is the reverse of the opening, behind one step of its own:
 """
 
 import contextlib
+import dataclasses
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -26,6 +27,32 @@ from volant_server import gate, gateway, listening, one_port, parts, sequence, w
 from volant_server.settings import ServerSettings
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ports:
+    """What a platform listens on."""
+
+    grpc: tuple[sockets.Address, ...] = ()
+    http: tuple[sockets.Address, ...] = ()
+    both: tuple[sockets.Address, ...] = ()
+    s3: tuple[sockets.Address, ...] = ()
+
+
+def claim_ports(settings: ServerSettings) -> Ports:
+    """Where it is to listen: every address valid and free. FailedPreconditionError, with a sentence, else."""
+    listen, services = settings.listen, settings.services
+    serves = bool({"admin", "datacatalog"} & set(services))
+
+    def claimed(text: str, what: str, *, wanted: bool = True) -> tuple[sockets.Address, ...]:
+        return sockets.claim(sockets.parse(text, what=what), what=what) if text and wanted else ()
+
+    return Ports(
+        grpc=claimed(listen.grpc, "gRPC", wanted=serves),
+        http=claimed(listen.http, "HTTP"),
+        both=claimed(listen.both, "HTTP and gRPC", wanted=serves),
+        s3=claimed(listen.s3, "the object store", wanted="objectstore" in services),
+    )
 
 
 class Platform:
@@ -45,18 +72,15 @@ class Platform:
         self._database: postgres.Database | None = None
         self._blobs: blobstore.BlobStore | None = None
         self._run = Path()
-        self._grpc: tuple[sockets.Address, ...] = ()
-        self._http: tuple[sockets.Address, ...] = ()
-        self._both: tuple[sockets.Address, ...] = ()
-        self._s3: tuple[sockets.Address, ...] = ()
+        self._ports = Ports()
 
     @property
     def addresses(self) -> parts.Addresses:
         """Where it answers."""
         return parts.Addresses(
-            grpc=tuple(map(str, (*self._grpc, *self._both))),
-            http=tuple(map(str, (*self._http, *self._both))),
-            s3=tuple(map(str, self._s3)),
+            grpc=tuple(map(str, (*self._ports.grpc, *self._ports.both))),
+            http=tuple(map(str, (*self._ports.http, *self._ports.both))),
+            s3=tuple(map(str, self._ports.s3)),
             internal=f"unix:{self._run / 'grpc.sock'}",
         )
 
@@ -98,11 +122,13 @@ class Platform:
 
     async def _open(self) -> None:
         settings = self.settings
-        self._claim_ports()
+        self._ports = claim_ports(settings)
         await self.sequence.open("run folder", self._private_folder())
         if {"admin", "datacatalog"} & set(settings.services):
             self._database = await self.sequence.open("database", self._open_database())
-        self._blobs = await self.sequence.open("blob store", parts.open_blobs(settings.blobs, self._s3, self.clock))
+        self._blobs = await self.sequence.open(
+            "blob store", parts.open_blobs(settings.blobs, self._ports.s3, self.clock)
+        )
         if "objectstore" in settings.services:
             await self.sequence.open("object store", self._open_objectstore())
         registrations, routes = await self._open_services()
@@ -113,19 +139,6 @@ class Platform:
         if "engine" in settings.services:
             await self._open_engine()
         self.health.ready = True
-
-    def _claim_ports(self) -> None:
-        """Before anything is opened: a taken port is the most common mistake."""
-        listen, services = self.settings.listen, self.settings.services
-        serves = bool({"admin", "datacatalog"} & set(services))
-
-        def claimed(text: str, what: str, *, wanted: bool = True) -> tuple[sockets.Address, ...]:
-            return sockets.claim(sockets.parse(text, what=what), what=what) if text and wanted else ()
-
-        self._both = claimed(listen.both, "gRPC and HTTP", wanted=serves)
-        self._grpc = claimed(listen.grpc, "gRPC", wanted=serves)
-        self._http = claimed(listen.http, "HTTP")
-        self._s3 = claimed(listen.s3, "the object store", wanted="objectstore" in services)
 
     @contextlib.asynccontextmanager
     async def _private_folder(self) -> AsyncIterator[None]:
@@ -157,7 +170,7 @@ class Platform:
             parts.open_objectstore(self.settings, self.clock) as store,
             listening.http_runner(store.app) as runner,
         ):
-            await listening.listen(runner, self._s3)
+            await listening.listen(runner, self._ports.s3)
             yield
 
     async def _open_services(self) -> tuple[list[rpc.Registration], list[aiohttp.web.AbstractRouteDef]]:
@@ -180,7 +193,7 @@ class Platform:
         self, registrations: Sequence[rpc.Registration], routes: list[aiohttp.web.AbstractRouteDef]
     ) -> None:
         runner: list[aiohttp.web.AppRunner] = []
-        if self._both:
+        if self._ports.both:
 
             def http() -> aiohttp.web.RequestHandler:
                 server = runner[0].server
@@ -195,20 +208,20 @@ class Platform:
         server = await self.sequence.open("gRPC", self._open_grpc(registrations), patience_s=30)
         _log.debug("listening", addresses=server.addresses)
         if self._front is not None:
-            await self._front.listen(self._both)
+            await self._front.listen(self._ports.both)
 
     async def _serve_http(self, routes: list[aiohttp.web.AbstractRouteDef]) -> aiohttp.web.AppRunner:
-        hosts = web.Hosts.of((*self._http, *self._both), self.settings.listen.hosts)
+        hosts = web.Hosts.of((*self._ports.http, *self._ports.both), self.settings.listen.hosts)
         app = web.make_app(routes, self.health, hosts)
         runner = await self.sequence.open("HTTP", listening.http_runner(app))
-        self._sites += await listening.listen(runner, self._http)
+        self._sites += await listening.listen(runner, self._ports.http)
         return runner
 
     @contextlib.asynccontextmanager
     async def _open_grpc(self, registrations: Sequence[rpc.Registration]) -> AsyncIterator[rpc.RunningServer]:
         server = await rpc.serve(
             registrations,
-            [*map(str, self._grpc), self.addresses.internal],
+            [*map(str, self._ports.grpc), self.addresses.internal],
             self.settings.rpc,
             observer=telemetry.observe_rpc,
             scope=self.gate,

@@ -17,7 +17,6 @@ from volant_core.postgres import embedded as postgres
 from volant_server import composition, data_folder, parts
 from volant_server.settings import (
     BlobSettings,
-    DatabaseSettings,
     ListenSettings,
     ServerSettings,
     TaskSettings,
@@ -87,8 +86,10 @@ async def embedded_server(options: Options, *, now: clock.Clock | None = None) -
         folder.say_farewell("")
         base = settings.load(ServerSettings, environment=options.environment)
         database = postgres.EmbeddedPostgres(folder.postgres, postgres.EmbeddedSettings(binaries=options.postgres))
+        told = make_settings(folder, options, base)
+        composition.claim_ports(told)  # the most common mistake, before the slow parts
         async with _database(database):
-            told = make_settings(folder, options, base, database.dsn)
+            told = dataclasses.replace(told, database=dataclasses.replace(told.database, dsn=database.dsn))
             with telemetry.open_traces(told.traces, "embedded"):
                 async with _opened(told, now or clock.SystemClock(), database) as platform:
                     _remember(folder, platform.addresses)
@@ -123,8 +124,8 @@ async def _opened(
         await platform.close()
 
 
-def make_settings(folder: data_folder.DataFolder, options: Options, base: ServerSettings, dsn: str) -> ServerSettings:
-    """The settings of a server on `folder`: `base` (from the environment), with what embedded mode means."""
+def make_settings(folder: data_folder.DataFolder, options: Options, base: ServerSettings) -> ServerSettings:
+    """The settings of a server on `folder`, but for its database: `base`, with what embedded mode means."""
     keys = _SANDBOX_KEYS if options.sandbox else folder.keys()
     listen = _listen(folder, options, base.listen)
     public = base.blobs.public_endpoint or ("http://localhost:30002" if listen.s3 == _SANDBOX_S3 else "")
@@ -132,7 +133,6 @@ def make_settings(folder: data_folder.DataFolder, options: Options, base: Server
         base,
         alone=True,
         run_folder=folder.run,
-        database=DatabaseSettings(dsn=dsn, connections=base.database.connections),
         listen=listen,
         blobs=BlobSettings(
             kind="folder",
