@@ -1,6 +1,8 @@
 """Hypothesis strategies for any Protobuf message, made from its descriptor: random ones, and one field changed."""
 
+import base64
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,7 @@ _I64 = (0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 253_402_300_800, -62_13
 _U32 = (0, 1, 2**31, 2**32 - 1)
 _U64 = (0, 1, 2**63, 2**64 - 1)
 _FLOATS = (0.0, -0.0, 1.5, float("inf"), float("-inf"), float("nan"), 1e308, 5e-324)
+_NOISE = base64.b32encode(b"".join(hashlib.sha256(bytes([n])).digest() for n in range(256))).decode()
 # What breaks parsers of filters, paths, addresses, identifiers and SQL, besides text of all kinds.
 _TEXTS = (
     "",
@@ -58,6 +61,9 @@ _TEXTS = (
     "\u202e\U0001f680\u0301",
     "A" * 300,
     "x" * 5_000,
+    # Too long for a row of an index, also when compressed.
+    _NOISE[:5_000],
+    "a" + _NOISE[:200].lower(),
     "-----",
     "application/x-\r\nInjected: 1",
 )

@@ -275,5 +275,13 @@ VALID: dict[str, dict[str, Make]] = {
     dispatch_pb2.DESCRIPTOR.services_by_name["DispatchService"].full_name: DISPATCH,
 }
 
+# What follows the first request, for methods that take several.
+FOLLOWING: dict[str, list[Message]] = {
+    "Attach": [
+        dispatch_pb2.AttachRequest(heartbeat=dispatch_pb2.Heartbeat()),
+        dispatch_pb2.AttachRequest(detach=dispatch_pb2.Detach()),
+    ]
+}
+
 # Methods that the server answers with UNIMPLEMENTED, and why.
 NOT_OFFERED: dict[str, str] = {}

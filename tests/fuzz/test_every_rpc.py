@@ -131,8 +131,9 @@ def run(strategy: st.SearchStrategy[list[Message]], once: Callable[[list[Message
     cases()
 
 
-def as_requests(one: st.SearchStrategy[Message], method: MethodDescriptor) -> st.SearchStrategy[list[Message]]:
-    return st.lists(one, min_size=1, max_size=4) if method.client_streaming else st.tuples(one).map(list)
+def sent_with(following: list[Message], one: st.SearchStrategy[Message]) -> st.SearchStrategy[list[Message]]:
+    """A request, and what follows it where a method takes several."""
+    return one.map(lambda request: [request, *following])
 
 
 @pytest.mark.parametrize(("service", "name"), METHODS, ids=[f"{s.rpartition('.')[2]}.{m}" for s, m in METHODS])
@@ -153,8 +154,10 @@ def test_it_answers(platform: Platform, service: str, name: str) -> None:
 
     random = fuzz_messages.random_messages(method.input_type, known)
     overlaid = fuzz_messages.much_changed(lambda: make(platform.seeds), known)
-    run(as_requests(st.one_of(random, overlaid), method), send("random"))
-    run(as_requests(fuzz_messages.changed(lambda: make(platform.seeds), known), method), send("changed"))
+    anything = st.one_of(random, overlaid)
+    run(st.lists(anything, min_size=1, max_size=4 if method.client_streaming else 1), send("random"))
+    changed = fuzz_messages.changed(lambda: make(platform.seeds), known)
+    run(sent_with(fuzz_requests.FOLLOWING.get(name, []), changed), send("changed"))
     assert len(platform.faults()) == faults, platform.faults()[faults][:5000]
     for kind, counter in outcomes.items():
         assert sum(counter.values()) == CASES // 2, (kind, counter)
