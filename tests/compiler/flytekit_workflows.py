@@ -467,16 +467,18 @@ WORKFLOWS = [
 ]
 
 
+SETTINGS = SerializationSettings(
+    image_config=ImageConfig(default_image=Image("default", "image", "v1")), project="p", domain="d", version="v"
+)
+
+
 def encode(message) -> str:
     return base64.b64encode(message.to_flyte_idl().SerializeToString(deterministic=True)).decode()
 
 
 def serialized(flow) -> dict:
-    settings = SerializationSettings(
-        image_config=ImageConfig(default_image=Image("default", "image", "v1")), project="p", domain="d", version="v"
-    )
     entities = OrderedDict()
-    spec = get_serializable(entities, settings, flow)
+    spec = get_serializable(entities, SETTINGS, flow)
     made = [one for one in entities.values() if type(one).__name__ == "TaskSpec"]
     return {
         "name": flow.name.rpartition(".")[2],
@@ -487,13 +489,10 @@ def serialized(flow) -> dict:
 
 
 def main() -> None:
-    settings = SerializationSettings(
-        image_config=ImageConfig(default_image=Image("default", "image", "v1")), project="p", domain="d", version="v"
-    )
     plans = []
     for one, flow in ((plan, chain), (fixed, chain), (needed, one_task)):
-        spec = get_serializable(OrderedDict(), settings, one)
-        interface = get_serializable(OrderedDict(), settings, flow).template.interface
+        spec = get_serializable(OrderedDict(), SETTINGS, one)
+        interface = get_serializable(OrderedDict(), SETTINGS, flow).template.interface
         plans.append({"plan": encode(spec), "interface": encode(interface)})
     json.dump({"workflows": [serialized(flow) for flow in WORKFLOWS], "plans": plans}, sys.stdout)
 
