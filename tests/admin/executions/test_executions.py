@@ -301,6 +301,13 @@ async def test_children_inherit_from_their_parents(platform: scripted.Platform) 
     shown = await platform.get("child")
     assert shown.spec.metadata.nesting == 1
     assert shown.spec.execution_cluster_label.value == "blue"
+    child.name = "late"
+    engine = await platform.engine()
+    for given in [await engine.given(), await engine.given()]:
+        if given.id.name == "parent":
+            await engine.report(part(given, record=phase(Execution.ABORTED)))
+    with pytest.raises(errors.FailedPreconditionError, match="has ended"):
+        await call(platform.admin.CreateExecution(child))
     child.name = "orphan"
     child.spec.metadata.parent_node_execution.execution_id.name = "nothere"
     with pytest.raises(errors.NotFoundError):

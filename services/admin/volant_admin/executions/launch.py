@@ -12,7 +12,7 @@ from volant_admin.executions import config, inputs, launch_plans, names, single_
 from volant_admin.executions.settings import ExecutionSettings
 from volant_admin.launch_plans import notifications
 from volant_admin.projects import operations as projects_
-from volant_core import blobstore, clock, errors, postgres
+from volant_core import blobstore, clock, errors, postgres, telemetry
 from volantidl.admin import execution_pb2, launch_plan_pb2, matchable_resource_pb2
 from volantidl.core import identifier_pb2, literals_pb2
 
@@ -92,7 +92,8 @@ class Launching:
         )
         parent = self._inherit(spec, id_, context)
         effective = self._merge(request, target.plan, context)
-        return await self._insert(request, id_, target, effective, effective_inputs, parent, source)
+        with telemetry.execution_span("create", id_.project, id_.domain, id_.name):
+            return await self._insert(request, id_, target, effective, effective_inputs, parent, source)
 
     async def _check(self, request: execution_pb2.ExecutionCreateRequest) -> None:
         validation.require(request.project, "project")
@@ -173,6 +174,11 @@ class Launching:
         if context["parent"] is None:
             raise store.missing(parent.execution_id)
         validation.require(parent.node_id, "node_id")
+        if context["parent_ended"]:
+            # An engine that does not know yet that its lease is over: nobody would end the child.
+            raise errors.FailedPreconditionError(
+                f"execution {parent.execution_id.name} has ended: its nodes launch nothing any more"
+            )
         metadata.principal = context["parent_user"]
         source = execution_pb2.Execution.FromString(context["parent_head"]).spec
         metadata.nesting = source.metadata.nesting + 1

@@ -44,7 +44,7 @@ SELECT
         WHERE resource_type = 7 AND project IN ($1, '') AND domain IN ($2, '') AND workflow = '' AND launch_plan = ''
         ORDER BY priority DESC LIMIT 1
     ) AS cluster_assignment,
-    p.id AS parent, p."user" AS parent_user, p.head AS parent_head
+    p.id AS parent, p."user" AS parent_user, p.head AS parent_head, p.ended AS parent_ended
 FROM (SELECT 1) AS one
 LEFT JOIN admin.executions p
     ON p.execution_project = $4 AND p.execution_domain = $5 AND p.execution_name = $6;

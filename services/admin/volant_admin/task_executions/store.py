@@ -60,7 +60,8 @@ def check_id(id_: identifier_pb2.TaskExecutionIdentifier) -> None:
     check_node(id_.node_execution_id)
     if not id_.HasField("task_id"):
         raise validation.missing("task_id")
-    validation.identifier(id_.task_id, identifier_pb2.TASK)
+    # What kind of entity it is goes without saying.
+    validation.identifier_fields(id_.task_id)
 
 
 def check_node(id_: identifier_pb2.NodeExecutionIdentifier) -> None:
