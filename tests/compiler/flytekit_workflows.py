@@ -302,9 +302,7 @@ def named(x: int) -> tuple[int, str]:
 
 @workflow
 def ordered(x: int) -> None:
-    a = create_node(alone)
-    b = create_node(alone)
-    c = create_node(nothing, x=x)
+    a, b, c = create_node(alone), create_node(alone), create_node(nothing, x=x)
     a >> b >> c
 
 
