@@ -6,11 +6,12 @@ from pathlib import Path
 
 import grpc
 import pytest
+from tests.server import scripts
 from tests.server.conftest import Up, volant
 
-from volantidl.admin import common_pb2, execution_pb2, node_execution_pb2, task_execution_pb2, task_pb2
+from volantidl.admin import common_pb2, execution_pb2, node_execution_pb2, task_execution_pb2
 from volantidl.core import execution_pb2 as core_execution_pb2
-from volantidl.core import identifier_pb2, interface_pb2, tasks_pb2
+from volantidl.core import identifier_pb2
 from volantidl.service import admin_pb2_grpc
 
 PHASE = core_execution_pb2.WorkflowExecution.Phase
@@ -23,21 +24,9 @@ class Client:
 
     def launch(self, script: str) -> identifier_pb2.WorkflowExecutionIdentifier:
         """Run a shell script as a task of its own, without retries."""
-        identifier = identifier_pb2.Identifier(
-            resource_type=identifier_pb2.TASK, project="flytesnacks", domain="development", name="script", version="1"
-        )
-        template = tasks_pb2.TaskTemplate(
-            id=identifier,
-            type="raw-container",
-            metadata=tasks_pb2.TaskMetadata(),
-            interface=interface_pb2.TypedInterface(),
-            container=tasks_pb2.Container(image="any", command=["/bin/sh", "-c", script]),
-        )
-        self.admin.CreateTask(task_pb2.TaskCreateRequest(id=identifier, spec=task_pb2.TaskSpec(template=template)))
-        request = execution_pb2.ExecutionCreateRequest(
-            project="flytesnacks", domain="development", spec=execution_pb2.ExecutionSpec(launch_plan=identifier)
-        )
-        return self.admin.CreateExecution(request).id
+        create_task, create_execution = scripts.requests(script)
+        self.admin.CreateTask(create_task)
+        return self.admin.CreateExecution(create_execution).id
 
     def closure(self, execution: identifier_pb2.WorkflowExecutionIdentifier) -> execution_pb2.ExecutionClosure:
         return self.admin.GetExecution(execution_pb2.WorkflowExecutionGetRequest(id=execution)).closure

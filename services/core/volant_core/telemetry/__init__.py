@@ -9,9 +9,12 @@ from volant_core.telemetry.traces import (
     TraceSettings,
     client_interceptors,
     execution_span,
+    is_tracing,
     open_traces,
+    record_span,
     rpc_scope,
     span,
+    work_span,
 )
 
 __all__ = [
@@ -21,9 +24,12 @@ __all__ = [
     "client_interceptors",
     "configure_logs",
     "execution_span",
+    "is_tracing",
     "observe_rpc",
     "open_traces",
+    "record_span",
     "render",
     "rpc_scope",
     "span",
+    "work_span",
 ]

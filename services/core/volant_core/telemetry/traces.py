@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import grpc.aio
@@ -83,12 +83,7 @@ def execution_span(
         return _NOTHING
     trace = _otel.trace
     at_hand = trace.get_current_span().get_span_context()
-    root = trace.SpanContext(
-        trace_id=trace_id_of(project, domain, execution),
-        span_id=_span_id_of(project, domain, execution),
-        is_remote=True,
-        trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED),
-    )
+    root = _root(_otel, project, domain, execution)
     return _otel.tracer.start_as_current_span(
         name,
         context=trace.set_span_in_context(trace.NonRecordingSpan(root)),
@@ -97,9 +92,66 @@ def execution_span(
     )
 
 
+def work_span(
+    name: str, executions: Iterable[tuple[str, str, str]], **attributes: str | int
+) -> contextlib.AbstractContextManager[object]:
+    """A span of work for several executions at once (project, domain, name of each).
+
+    For a single one it is in that one's trace; else in a trace of its own, linked to theirs.
+    """
+    if _otel is None:
+        return _NOTHING
+    several = list(executions)
+    if len(several) == 1:
+        project, domain, execution = several[0]
+        return execution_span(name, project, domain, execution, **attributes)
+    return _otel.tracer.start_as_current_span(
+        name, links=[_otel.trace.Link(_root(_otel, *one)) for one in several], attributes=attributes
+    )
+
+
+def record_span(
+    name: str,
+    execution: tuple[str, str, str],
+    began_ns: int,
+    ended_ns: int,
+    *,
+    error: str = "",
+    **attributes: str | int,
+) -> None:
+    """A span in an execution's trace of what is over: nanoseconds since 1970."""
+    if _otel is None:
+        return
+    trace = _otel.trace
+    one = _otel.tracer.start_span(
+        name,
+        context=trace.set_span_in_context(trace.NonRecordingSpan(_root(_otel, *execution))),
+        start_time=began_ns,
+        attributes={"volant.execution": "/".join(execution), **attributes},
+    )
+    if error:
+        one.set_status(trace.StatusCode.ERROR, error)
+    one.end(max(began_ns, ended_ns))
+
+
+def is_tracing() -> bool:
+    """Whether spans go anywhere: to be asked before work that serves them alone."""
+    return _otel is not None
+
+
 def trace_id_of(project: str, domain: str, execution: str) -> int:
     """The id of an execution's trace; as 32 hex digits it finds the trace in a viewer."""
     return int.from_bytes(_digest(project, domain, execution)[:16])
+
+
+def _root(otel: _Otel, project: str, domain: str, execution: str) -> Any:
+    """What stands for the execution itself: the parent of every span that works for it."""
+    return otel.trace.SpanContext(
+        trace_id=trace_id_of(project, domain, execution),
+        span_id=_span_id_of(project, domain, execution),
+        is_remote=True,
+        trace_flags=otel.trace.TraceFlags(otel.trace.TraceFlags.SAMPLED),
+    )
 
 
 def _span_id_of(project: str, domain: str, execution: str) -> int:

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from volant_core import aio, clock, errors
+from volant_core import aio, clock, errors, telemetry
 from volant_engine import settings as engine_settings
 from volant_engine.decide import commands, events
 from volant_engine.reactor import attempts, catalog, patience, worker
@@ -55,7 +55,8 @@ class Cache:
 
         failure = ""
         try:
-            found = await self._patience.until_done("ask the cache", ask)
+            with telemetry.execution_span("ask the cache", *one.key, node=command.node_id):
+                found = await self._patience.until_done("ask the cache", ask)
         except errors.VolantError as wrong:
             _log.warning("the cache could not be asked", node=command.node_id, error=wrong.message)
             failure = wrong.message
@@ -84,7 +85,8 @@ class Cache:
         )
         failure, metadata = "", catalog_pb2.CatalogMetadata()
         try:
-            metadata = await self._puts.one(entry)
+            with telemetry.execution_span("fill the cache", *one.key, node=command.node_id):
+                metadata = await self._puts.one(entry)
         except errors.VolantError as wrong:
             _log.warning("outputs could not be put into the cache", node=command.node_id, error=wrong.message)
             failure = wrong.message

@@ -7,7 +7,7 @@ import random
 import grpc.aio
 import structlog
 
-from volant_core import aio, clock, errors
+from volant_core import aio, clock, errors, telemetry
 from volant_core.blobstore.port import BlobStore
 from volant_engine import settings as engine_settings
 from volant_engine.decide import events, graphs, machine, records, state
@@ -96,7 +96,13 @@ class Engine:
             ended=self._ended,
         )
         self._reporter = reporter.Reporter(
-            dispatch, session_id, settings, waiting, acknowledged=self._acknowledged, refused=self._refused
+            dispatch,
+            session_id,
+            settings,
+            waiting,
+            acknowledged=self._acknowledged,
+            refused=self._refused,
+            faulty=self._restart,
         )
         self._session = session.Session(dispatch, session_id, settings, waiting, self._told)
         self._serving: list[asyncio.Task[None]] = []
@@ -237,7 +243,8 @@ class Engine:
             while self._ready:
                 one = self._ready.popleft()
                 one.is_queued = False
-                self._advance(one, until)
+                with telemetry.bound(execution="/".join(one.key)):  # also for what it starts
+                    self._advance(one, until)
                 if self._clock.monotonic() >= until:
                     await asyncio.sleep(0)
                     until = self._clock.monotonic() + _ROUND_SECONDS

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from volant_core import errors
+from volant_core import errors, telemetry
 from volant_core.rpc import client
 from volant_engine import settings as engine_settings
 from volant_engine.decide import records
-from volant_engine.reactor import patience, worker
+from volant_engine.reactor import patience, spans, worker
 from volantidl.dispatch import dispatch_pb2, dispatch_pb2_grpc
 
 _log = structlog.get_logger(__name__)
@@ -31,6 +31,7 @@ class Reporter:
         *,
         acknowledged: Callable[[worker.Worker, list[str]], None],
         refused: Callable[[worker.Worker, dispatch_pb2.Refusal], None],
+        faulty: Callable[[worker.Worker, Exception], None],
     ) -> None:
         """Report in the name of `session`.
 
@@ -41,6 +42,7 @@ class Reporter:
             waiting: how to wait for admin to come back.
             acknowledged: hears of a worker whose part was recorded, and of the attempts whose end was in it.
             refused: hears of a worker whose part was dropped.
+            faulty: hears of a worker whose part could not even be made, by a fault of ours.
         """
         self._stub = stub
         self._session = session
@@ -48,6 +50,7 @@ class Reporter:
         self._patience = waiting
         self._acknowledged = acknowledged
         self._refused = refused
+        self._faulty = faulty
         self._due: dict[worker.Worker, None] = {}
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
@@ -90,7 +93,12 @@ class Reporter:
             if run is None or one.is_dropped:
                 del self._due[one]
                 continue
-            part = records.take(run, _MOST_RECORDS, room)
+            try:
+                part = records.take(run, _MOST_RECORDS, room)
+            except Exception as fault:  # noqa: BLE001 -- as for advancing: one execution's fault is not another's
+                del self._due[one]
+                self._faulty(one, fault)
+                continue
             if part is None:
                 # What is held back comes again with the event that sets it free.
                 del self._due[one]
@@ -108,7 +116,12 @@ class Reporter:
 
     async def _send(self, request: dispatch_pb2.ReportRequest, sent: list[tuple[worker.Worker, list[str]]]) -> None:
         async def attempt() -> dispatch_pb2.ReportResponse:
-            return await client.call(self._stub.Report(request, timeout=self._settings.call_seconds))
+            with telemetry.work_span("report", [one.key for one, _ in sent]):
+                return await client.call(self._stub.Report(request, timeout=self._settings.call_seconds))
+
+        if telemetry.is_tracing():
+            for (one, _), part in zip(sent, request.executions, strict=True):
+                spans.record(one.key, part)
 
         call: Callable[[], Awaitable[dispatch_pb2.ReportResponse]] = attempt
         try:
