@@ -308,3 +308,27 @@ async def test_commands_that_no_launcher_can_run(world):
             await world.launcher.launch(attempt("a", words))
     with pytest.raises(errors.InvalidArgumentError):
         await world.launcher.launch(attempt("../a", ["true"]))
+
+
+def interpreters():
+    """Other Pythons of this machine."""
+    found = {}
+    for minor in range(8, 15):
+        for folder in (pathlib.Path.home() / ".pyenv/versions", pathlib.Path("/usr")):
+            pattern = f"3.{minor}.*/bin/python3" if "pyenv" in str(folder) else f"bin/python3.{minor}"
+            for path in folder.glob(pattern):
+                found.setdefault(minor, path)
+    return [pytest.param(path, id=f"3.{minor}") for minor, path in sorted(found.items())]
+
+
+@pytest.mark.parametrize("python", interpreters())
+async def test_any_python(tmp_path, python):
+    """A zygote runs in it, forks a command, tells what it is; `env` says whose environment it has."""
+    world = ProcessWorld(tmp_path, python=python, inherited={"PATH": os.environ["PATH"]})
+    await world.open()
+    await world.launcher.launch(attempt("a", ["python3", "-c", "import sys; print(sys.executable)"]))
+    update = await world.news.end("a")
+    assert update.phase is PHASE.SUCCEEDED, await world.said("a")
+    assert (await world.said("a")).strip().startswith(str(python.parent))
+    assert update.facts["python"].startswith("3.")
+    await world.close()
