@@ -251,14 +251,20 @@ def fill_task(record: dispatch_pb2.TaskRecord, attempt: state.Try) -> None:
     """The state of a task's attempt."""
     node = attempt.node
     task = node.spec.task
-    assert task is not None, "only tasks have attempts"
     record.node_id = node.id
     record.attempt = attempt.number
-    record.task_id.CopyFrom(task.id)
+    element = node.spec.element
+    if task is not None:
+        record.task_id.CopyFrom(task.id)
+        record.task_type = task.type
+    elif element is not None:
+        # The elements of this array are executions of a launch plan.
+        record.task_id.CopyFrom(element.message.workflow_node.launchplan_ref)
     record.phase = attempt.phase
     record.phase_version = attempt.version
     is_array = node.spec.kind == graphs.Kind.ARRAY
-    record.task_type = "container_array" if is_array else task.type
+    if is_array:
+        record.task_type = "container_array"
     record.created_at.CopyFrom(literals.timestamp(attempt.created_at))
     if attempt.started_at:
         record.started_at.CopyFrom(literals.timestamp(attempt.started_at))

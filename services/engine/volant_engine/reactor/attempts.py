@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -299,9 +299,10 @@ class Attempts:
             except errors.VolantError as wrong:
                 _log.warning("what an attempt left could not be cleaned up", attempt=name, error=wrong.message)
 
-    def sweep(self, one: worker.Worker) -> None:
+    def sweep(self, one: worker.Worker, known: Collection[str]) -> None:
         """End what an engine before this one had launched for the execution, which is over, without saying so."""
-        lost = [name for name in self._launcher.leftovers() if naming.is_attempt_of(name, one.assignment.id)]
+        left = set(self._launcher.leftovers()).difference(known)
+        lost = [name for name in left if naming.is_attempt_of(name, one.assignment.id)]
         if lost:
             _log.info("ending attempts that nobody waits for", attempts=lost)
             self._tasks.start("sweep", self._sweep(lost))

@@ -295,7 +295,7 @@ class Engine:
         self._attempts.forget(forgotten)
         if one.ended and one.run is not None and not records.is_due(one.run):
             if one.assignment.resumed:
-                self._attempts.sweep(one)
+                self._attempts.sweep(one, forgotten)
             self._drop(one)
 
     def _refused(self, one: worker.Worker, refusal: dispatch_pb2.Refusal) -> None:
