@@ -15,6 +15,11 @@ _LARGEST = 4 * 2**20
 """Bytes of a message that is still worth comparing line by line."""
 
 
+def same(old: Message, new: Message) -> bool:
+    """Whether the content is the same (bytes may differ between versions of Protobuf, and NaN is not equal to itself)."""
+    return old == new or digest(old) == digest(new)
+
+
 def digest(message: Message) -> bytes:
     """A hash of a message's content."""
     return hashlib.sha256(message.SerializeToString(deterministic=True)).digest()
@@ -24,7 +29,10 @@ def differences(old: Message, new: Message) -> str:
     """What changed, a path with the old and the new value each."""
     if max(old.ByteSize(), new.ByteSize()) > _LARGEST:
         return "(too large to be compared line by line)"
-    found = list(itertools.islice(_compare("", _plain(old), _plain(new)), _MOST_LINES + 1))
+    try:
+        found = list(itertools.islice(_compare("", _plain(old), _plain(new)), _MOST_LINES + 1))
+    except (json_format.Error, ValueError):  # infinite numbers, for one, have no JSON
+        return "(can not be compared line by line)"
     lines = [f"{path}:\n\t- {_text(left)} \n\t+ {_text(right)}" for path, left, right in found[:_MOST_LINES]]
     return "\n".join(lines + (["… and more"] if len(found) > _MOST_LINES else []))
 

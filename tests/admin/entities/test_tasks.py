@@ -123,3 +123,15 @@ async def test_names_of_any_form_are_kept(stub):
         await stub.CreateTask(task("x" * 1001))
     assert refusal.text == "name cannot exceed 1000 bytes"
     assert isinstance(task_pb2.TaskCreateResponse(), task_pb2.TaskCreateResponse)
+
+
+async def test_numbers_that_json_does_not_have_are_compared_too(stub):
+    request = task("t")
+    request.spec.template.custom.fields["a"].number_value = float("nan")
+    await stub.CreateTask(request)
+    with refused("ALREADY_EXISTS"):
+        await stub.CreateTask(request)
+    request.spec.template.custom.fields["a"].number_value = float("inf")
+    with refused("INVALID_ARGUMENT") as refusal:
+        await stub.CreateTask(request)
+    assert "different structure" in refusal.text

@@ -115,7 +115,8 @@ class LaunchPlans:
     async def _refuse(self, plan: launch_plan_pb2.LaunchPlan) -> None:
         """Say how a version that is there already relates to what was to be registered."""
         existing = await self.get(plan.id)
-        if existing.spec == plan.spec and existing.closure.expected_outputs == plan.closure.expected_outputs:
+        outputs = existing.closure.expected_outputs, plan.closure.expected_outputs
+        if structure.same(existing.spec, plan.spec) and structure.same(*outputs):
             raise errors.AlreadyExistsError("launch plan with identical structure already exists")
         raise errors.InvalidArgumentError(
             f"{plan.id.name} launch plan with different structure already exists. (Please register a new version of the"

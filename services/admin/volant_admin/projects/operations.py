@@ -46,8 +46,9 @@ class Projects:
         if await store.get(self._database, project.id) is None:
             raise not_found(project.id)
         self._check(project)
+        found = await store.update(self._database, project, self._clock.now())
         self._checked.pop(project.id, None)
-        if not await store.update(self._database, project, self._clock.now()):
+        if not found:
             raise not_found(project.id)
 
     async def get(self, identifier: str) -> project_pb2.Project:

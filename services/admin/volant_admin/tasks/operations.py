@@ -90,7 +90,7 @@ class Tasks:
     async def _refuse(self, compiled: compiler_pb2.CompiledTask) -> None:
         """Say how a version that is there already relates to what was to be registered."""
         existing = (await self.get(compiled.template.id)).closure.compiled_task
-        if existing == compiled:
+        if structure.same(existing, compiled):
             raise errors.AlreadyExistsError("task with identical structure already exists")
         raise errors.InvalidArgumentError(
             f"{compiled.template.id.name} task with different structure already exists. (Please register a new version"

@@ -18,7 +18,7 @@ def readable_as(source: struct_pb2.Struct, target: struct_pb2.Struct) -> bool:
         return True
     try:
         left, right = json_format.MessageToDict(source), json_format.MessageToDict(target)
-    except ValueError:  # infinite numbers
+    except (json_format.Error, ValueError):  # infinite numbers
         return False
     return _Comparison(left, right).readable(left, right)
 
