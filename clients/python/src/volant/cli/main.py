@@ -1,7 +1,8 @@
-"""The command group, and the commands that hand over to the platform's own program."""
+"""The command group. Commands are imported when they are used: `volant --help` must not load the SDK."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -10,14 +11,56 @@ import click
 
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
+_COMMANDS = {
+    "run": ("volant.cli.run", "Run a task, workflow or launch plan of a file, here or on a platform."),
+    "register": ("volant.cli.register", "Upload code and register what it defines."),
+    "get": ("volant.cli.get", "Show what a platform has: executions, tasks, workflows, launch plans."),
+    "logs": ("volant.cli.executions", "Print what the tasks of an execution wrote."),
+    "abort": ("volant.cli.executions", "End an execution."),
+    "relaunch": ("volant.cli.executions", "Start an execution again, with the same inputs."),
+    "recover": ("volant.cli.executions", "Start an execution again, taking over what succeeded."),
+    "signal": ("volant.cli.executions", "Give a waiting gate its value."),
+    "activate": ("volant.cli.executions", "Make a version of a launch plan the active one."),
+    "init": ("volant.cli.project", "Start a project: a folder with a first workflow and a test."),
+    "config": ("volant.cli.project", "Show or write which platform is talked to."),
+}
+_PLATFORM_COMMANDS = {
+    "up": "Start the platform on this machine.",
+    "down": "Stop the platform that runs on this machine.",
+    "status": "Say whether the platform runs on this machine.",
+    "secret": "Set, list and delete the secrets of this machine's platform.",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _LazyGroup(click.Group):
+    """Knows its commands' names and summaries, and imports a command when it's called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
+        return sorted({*_COMMANDS, *_PLATFORM_COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name in _PLATFORM_COMMANDS:
+            return _platform_command(cmd_name)
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        found: click.Command = getattr(module, cmd_name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        summaries = {name: summary for name, (_, summary) in _COMMANDS.items()} | _PLATFORM_COMMANDS
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(summaries.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="volant", prog_name="volant")
 def main() -> None:
     """Volant: typed workflows, locally and on a platform."""
 
 
-def _platform_command(name: str, summary: str) -> None:
-    @main.command(name=name, help=summary, context_settings=_PASS_ON)
+def _platform_command(name: str) -> click.Command:
+    @click.command(name=name, help=_PLATFORM_COMMANDS[name], context_settings=_PASS_ON)
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def run(arguments: tuple[str, ...]) -> None:
         if importlib.util.find_spec("volant_server") is None:
@@ -27,8 +70,4 @@ def _platform_command(name: str, summary: str) -> None:
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, "-m", "volant_server", name, *arguments])  # noqa: S606 - hands over
 
-
-_platform_command("up", "Start the platform on this machine.")
-_platform_command("down", "Stop the platform that runs on this machine.")
-_platform_command("status", "Say whether the platform runs on this machine.")
-_platform_command("secret", "Set, list and delete the secrets of this machine's platform.")
+    return run

@@ -270,6 +270,11 @@ class Node:
         return NodePhase.Name(self.message.closure.phase)
 
     @property
+    def name(self) -> str:
+        """What the workflow calls it, for people."""
+        return self.message.metadata.spec_node_id
+
+    @property
     def cache_status(self) -> str:
         """Whether its outputs came from the cache, such as CACHE_HIT."""
         from volantidl.core import catalog_pb2  # noqa: PLC0415 - only needed here

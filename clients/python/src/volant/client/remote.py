@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import concurrent.futures
 import contextlib
 import dataclasses
-import hashlib
 import pathlib
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import volant
 from volant import context, errors
-from volant.authoring import entity, launch_plan, mapping, naming, reference, task
-from volant.client import channel, config, execution, packaging, proxy_store
+from volant.authoring import entity, mapping, reference, task
+from volant.client import channel, config, execution, proxy_store, registration
 from volant.serialization import settings as serialization_settings
 from volant.serialization import specs
 from volant.storage import router
@@ -119,8 +114,8 @@ class Remote:
             environment=dict(environment or {}),
             **({"image": image} if image else {}),
         )
-        settings = self._with_code(settings, entities, root, copy)
-        settings = dataclasses.replace(settings, version=version or _version_of(settings))
+        settings = registration.with_code(self.store, settings, entities, root, copy)
+        settings = dataclasses.replace(settings, version=version or registration.version_of(settings))
         with _uploads(self.store):
             self.register_with(settings, *entities, activate=activate, progress=progress)
         return settings.version
@@ -143,62 +138,10 @@ class Remote:
         translator = specs.Translator(settings)
         for one in entities:
             translator.add(one)
-        self._create_all(translator.specs, activate=activate, progress=progress or _silent)
-
-    def _with_code(
-        self,
-        settings: serialization_settings.SerializationSettings,
-        entities: Sequence[entity.Entity],
-        root: str | pathlib.Path | None,
-        copy: str,
-    ) -> serialization_settings.SerializationSettings:
-        if copy == "none":
-            return settings
-        folder = pathlib.Path(root) if root is not None else _root_of(entities)
-        files = packaging.all_files(folder) if copy == "all" else packaging.imported_files(folder)
-        content = packaging.archive(folder, files)
-        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        uri = self.store.upload_code(content, f"fast{digest}.tar.gz")
-        return dataclasses.replace(settings, distribution=uri, destination=_DESTINATION)
-
-    def _create_all(self, made: specs.Specs, *, activate: bool, progress: Callable[[str, str], None]) -> None:
-        def create_task(spec: task_pb2.TaskSpec) -> None:
-            request = task_pb2.TaskCreateRequest(id=spec.template.id, spec=spec)
-            self._create("CreateTask", request, task_pb2.TaskCreateResponse)
-            progress("task", spec.template.id.name)
-
-        with concurrent.futures.ThreadPoolExecutor(_PARALLEL, thread_name_prefix="volant-register") as pool:
-            list(pool.map(create_task, made.tasks.values()))
-        # A workflow stands after those that it uses, and each one's launch plans right behind it.
-        for spec in made.workflows.values():
-            request = workflow_pb2.WorkflowCreateRequest(id=spec.template.id, spec=spec)
-            self._create("CreateWorkflow", request, workflow_pb2.WorkflowCreateResponse)
-            progress("workflow", spec.template.id.name)
-            self._create_launch_plans(made, spec, activate=activate, progress=progress)
-
-    def _create_launch_plans(
-        self,
-        made: specs.Specs,
-        spec: workflow_pb2.WorkflowSpec,
-        *,
-        activate: bool,
-        progress: Callable[[str, str], None],
-    ) -> None:
-        for plan in made.launch_plans.values():
-            if plan.spec.workflow_id.name != spec.template.id.name:
-                continue
-            request = launch_plan_pb2.LaunchPlanCreateRequest(id=plan.id, spec=plan.spec)
-            self._create("CreateLaunchPlan", request, launch_plan_pb2.LaunchPlanCreateResponse)
-            progress("launch plan", plan.id.name)
-            if activate or plan.id.name in made.activate:
-                self.activate(plan.id)
-
-    def _create(self, method: str, request: Any, answer: Any) -> None:
-        try:
-            self.connection.call(channel.ADMIN, method, request, answer)
-        except errors.RemoteError as cause:
-            if cause.code != "ALREADY_EXISTS":
-                raise
+        told = progress or registration.silent
+        for plan in registration.create_all(self.connection, translator.specs, told):
+            if activate or plan.name in translator.specs.activate:
+                self.activate(plan)
 
     def activate(self, plan: identifier_pb2.Identifier | Registered, *, active: bool = True) -> None:
         """Make a version of a launch plan the active one, whose schedule counts; or inactive."""
@@ -283,6 +226,7 @@ class Remote:
         register: bool = True,
         copy: str = "auto",
         root: str | pathlib.Path | None = None,
+        image: str | None = None,
     ) -> execution.Execution:
         """Start an execution.
 
@@ -303,10 +247,12 @@ class Remote:
             register: Register a local target first.
             copy: As in `register`.
             root: As in `register`.
+            image: As in `register`.
         """
-        identifier, given, signature = self._prepare(
-            target, dict(inputs or {}), version, register=register, copy=copy, root=root
-        )
+        given, signature = self._encoded(target, dict(inputs or {}))
+        if register and isinstance(target, entity.Entity) and not isinstance(target, reference.Reference):
+            version = self.register(target, version=version, copy=copy, root=root, image=image)
+        identifier = self._launched_by(target, version or "")
         spec = execution_pb2.ExecutionSpec(
             launch_plan=identifier,
             metadata=execution_pb2.ExecutionMetadata(mode=execution_pb2.ExecutionMetadata.MANUAL, principal="volant"),
@@ -331,28 +277,37 @@ class Remote:
         result = execution.Execution(self, started.id, signature)
         return result.wait(timeout) if wait else result
 
-    def _prepare(
-        self, target: Any, inputs: dict[str, Any], version: str | None, *, register: bool, copy: str, root: Any
-    ) -> tuple[identifier_pb2.Identifier, dict[str, literals_pb2.Literal], Any]:
+    def _encoded(self, target: Any, inputs: dict[str, Any]) -> tuple[dict[str, literals_pb2.Literal], Any]:
+        """Inputs as literals, and the interface that the outputs will have, where it's known."""
         if isinstance(target, Registered):
-            return self._launchable(target.id), self._encode_guessed(target, inputs), None
-        if isinstance(target, reference.Reference):
-            identifier = identifier_pb2.Identifier(
-                resource_type=target.kind.message,
-                project=target.project,
-                domain=target.domain,
-                name=target.name,
-                version=target.version,
-            )
-            return self._launchable(identifier), self._encode(target, inputs), target.interface
-        if not isinstance(target, entity.Entity):
-            raise errors.DefinitionError(f"cannot execute {target!r}: give a task, workflow or launch plan")
+            return self._encode_guessed(target, inputs), None
         if isinstance(target, mapping.MapTask):
             raise errors.DefinitionError("a map task is executed inside a workflow; write one around it")
-        given = self._encode(target, inputs)
-        if register:
-            version = self.register(target, version=version, copy=copy, root=root)
-        return self._identifier_of(target, version or ""), given, target.interface
+        if not isinstance(target, entity.Entity):
+            raise errors.DefinitionError(f"cannot execute {target!r}: give a task, workflow or launch plan")
+        return self._encode(target, inputs), target.interface
+
+    def _launched_by(self, target: entity.Entity | Registered, version: str) -> identifier_pb2.Identifier:
+        """The identifier that starts a target: a workflow is started by its default launch plan."""
+        if isinstance(target, Registered):
+            return self._launchable(target.id)
+        if isinstance(target, reference.Reference):
+            return self._launchable(
+                identifier_pb2.Identifier(
+                    resource_type=target.kind.message,
+                    project=target.project,
+                    domain=target.domain,
+                    name=target.name,
+                    version=target.version,
+                )
+            )
+        return identifier_pb2.Identifier(
+            resource_type=identifier_pb2.TASK if isinstance(target, task.Task) else identifier_pb2.LAUNCH_PLAN,
+            project=self.config.project,
+            domain=self.config.domain,
+            name=target.name,
+            version=version,
+        )
 
     def _launchable(self, identifier: identifier_pb2.Identifier) -> identifier_pb2.Identifier:
         if identifier.resource_type != identifier_pb2.WORKFLOW:
@@ -404,18 +359,7 @@ class Remote:
             version: The version that is registered.
             name: The execution's name.
         """
-        if isinstance(target, reference.Reference):
-            identifier = self._launchable(
-                identifier_pb2.Identifier(
-                    resource_type=target.kind.message,
-                    project=target.project,
-                    domain=target.domain,
-                    name=target.name,
-                    version=target.version,
-                )
-            )
-        else:
-            identifier = self._identifier_of(target, version)
+        identifier = self._launched_by(target, version)
         spec = execution_pb2.ExecutionSpec(
             launch_plan=identifier,
             metadata=execution_pb2.ExecutionMetadata(mode=execution_pb2.ExecutionMetadata.MANUAL, principal="volant"),
@@ -424,20 +368,11 @@ class Remote:
         request = execution_pb2.ExecutionCreateRequest(
             project=self.config.project, domain=self.config.domain, name=name, spec=spec, inputs=inputs
         )
-        self._create("CreateExecution", request, execution_pb2.ExecutionCreateResponse)
+        registration.create(self.connection, "CreateExecution", request, execution_pb2.ExecutionCreateResponse)
         made = identifier_pb2.WorkflowExecutionIdentifier(
             project=self.config.project, domain=self.config.domain, name=name
         )
         return execution.Execution(self, made, target.interface)
-
-    def _identifier_of(self, target: entity.Entity, version: str) -> identifier_pb2.Identifier:
-        return identifier_pb2.Identifier(
-            resource_type=identifier_pb2.TASK if isinstance(target, task.Task) else identifier_pb2.LAUNCH_PLAN,
-            project=self.config.project,
-            domain=self.config.domain,
-            name=target.name,
-            version=version,
-        )
 
     # ---- executions
 
@@ -470,6 +405,33 @@ class Remote:
         signal = identifier_pb2.SignalIdentifier(signal_id=name, execution_id=identifier)
         request = signal_pb2.SignalSetRequest(id=signal, value=literal)
         self.connection.call(channel.SIGNALS, "SetSignal", request, signal_pb2.SignalSetResponse)
+
+    def signal_type(self, name: str, of: execution.Execution) -> Any:
+        """The type of the value that a gate waits for."""
+        request = signal_pb2.SignalListRequest(workflow_execution_id=of.id, limit=100)
+        found = self.connection.call(channel.SIGNALS, "ListSignals", request, signal_pb2.SignalList)
+        for one in found.signals:
+            if one.id.signal_id == name:
+                return engine.guess_python_type(one.type)
+        known = ", ".join(one.id.signal_id for one in found.signals) or "none yet"
+        raise errors.NotFoundError(f"execution {of.name} waits for no signal {name!r}; it waits for {known}")
+
+    def read_text(self, uri: str) -> str:
+        """A text that an answer points to, such as a log."""
+        with router.through(self.store):
+            return router.read(uri).decode(errors="replace")
+
+    def list_names(self, kind: str, limit: int = 20) -> list[str]:
+        """The names of registered tasks, workflows or launchplans."""
+        numbers = {"tasks": identifier_pb2.TASK, "workflows": identifier_pb2.WORKFLOW}
+        request = common_pb2.NamedEntityListRequest(
+            resource_type=numbers.get(kind, identifier_pb2.LAUNCH_PLAN),
+            project=self.config.project,
+            domain=self.config.domain,
+            limit=limit,
+        )
+        found = self.connection.call(channel.ADMIN, "ListNamedEntities", request, common_pb2.NamedEntityList)
+        return [one.id.name for one in found.entities]
 
     def approve(self, name: str, of: execution.Execution | str) -> None:
         """Approve a gate."""
@@ -506,10 +468,6 @@ class _UploadContext(context.Context):
         return super().new_uri(name)
 
 
-def _silent(kind: str, name: str) -> None:  # noqa: ARG001 - what nobody watches
-    """Say nothing of progress."""
-
-
 def _registered_launch_plan(found: launch_plan_pb2.LaunchPlan) -> Registered:
     inputs = {name: parameter.var for name, parameter in found.closure.expected_inputs.parameters.items()}
     outputs = found.closure.expected_outputs.variables
@@ -521,27 +479,3 @@ def _registered_launch_plan(found: launch_plan_pb2.LaunchPlan) -> Registered:
         n for n, p in found.closure.expected_inputs.parameters.items() if p.WhichOneof("behavior") == "default"
     }
     return Registered(found.id, signature, fixed, frozenset(with_default))
-
-
-def _root_of(entities: Sequence[entity.Entity]) -> pathlib.Path:
-    files = [file for one in entities if (file := _file_of(one)) is not None]
-    if not files:
-        raise errors.DefinitionError("cannot find the file of what is registered; give root=, or copy='none'")
-    roots = {naming.root_of_file(file) for file in files}
-    if len(roots) > 1:
-        raise errors.DefinitionError(f"the entities are in several folders ({', '.join(map(str, roots))}); give root=")
-    return roots.pop()
-
-
-def _file_of(one: entity.Entity) -> pathlib.Path | None:
-    if isinstance(one, launch_plan.LaunchPlan):
-        return _file_of(one.workflow)
-    function = getattr(one, "function", None)
-    name = getattr(function, "__module__", None) or getattr(one, "__module__", None)
-    file = getattr(sys.modules.get(str(name)), "__file__", None)
-    return pathlib.Path(file) if file else None
-
-
-def _version_of(settings: serialization_settings.SerializationSettings) -> str:
-    digest = hashlib.md5(f"{settings!r}{volant.__version__}".encode(), usedforsecurity=False).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=").replace("-", "a")

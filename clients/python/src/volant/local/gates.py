@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,10 +28,14 @@ def wait(one: gate.Gate, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {"o0": parse(text, one.expected_type)}
 
 
+_asking = threading.Lock()
+
+
 def _ask(question: str) -> str:
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    line = sys.stdin.readline()
+    with _asking:  # gates of one run may wait side by side, but a person answers one question after the other
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        line = sys.stdin.readline()
     if not line:
         raise errors.TaskFailedError(f"{question.strip()} nobody answered: the standard input is closed")
     return line.rstrip("\n")

@@ -1,0 +1,81 @@
+"""What the commands that talk to a platform share: their options, their errors, how they print."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+from volant import errors
+from volant.client import remote
+
+
+def options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose a platform, and give the command a `Remote` as `platform`."""
+
+    @click.option("-c", "--config", "config_file", help="A configuration file to read instead of the usual ones.")
+    @click.option("--endpoint", help="host:port of the platform's gRPC service.")
+    @click.option("--insecure/--secure", default=None, help="Without TLS, or with it.")
+    @click.option("-p", "--project", help="The project.")
+    @click.option("-d", "--domain", help="The domain.")
+    @click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
+    @functools.wraps(function)
+    def command(  # noqa: PLR0913
+        *args: Any,
+        config_file: str | None,
+        endpoint: str | None,
+        insecure: bool | None,
+        project: str | None,
+        domain: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        with reported():
+            platform = remote.Remote(
+                endpoint, insecure=insecure, project=project, domain=domain, config_file=config_file
+            )
+            return function(platform, *args, **kwargs)
+
+    return command
+
+
+@contextlib.contextmanager
+def reported() -> Iterator[None]:
+    """Turn the SDK's exceptions into a line on the terminal and exit code 1."""
+    try:
+        yield
+    except errors.VolantError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def show(value: Any, form: str) -> None:
+    """Print something: JSON as it is, or a table of rows, or lines of keys and values."""
+    if form == "json":
+        click.echo(json.dumps(value, default=str, indent=2))
+    elif isinstance(value, Mapping):
+        width = max((len(key) for key in value), default=0)
+        for key, item in value.items():
+            click.echo(f"{key:<{width}}  {item}")
+    else:
+        table(list(value))
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows in columns."""
+    if not rows:
+        click.echo("nothing found")
+        return
+    columns = list(rows[0])
+    cells = [[str(row.get(column, "")) for column in columns] for row in rows]
+    widths = [max(len(line[place]) for line in [columns, *cells]) for place in range(len(columns))]
+    for line in [[column.upper() for column in columns], *cells]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def progress(text: str) -> None:
+    """Print a line about what happens, apart from results."""
+    click.echo(text, file=sys.stderr)
