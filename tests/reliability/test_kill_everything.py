@@ -45,34 +45,35 @@ class Platform:
         environment = {**os.environ, "PYTHONPATH": str(HERE), "NAPS_FOLDER": str(self.notes), "VOLANT_TASKS__SLOTS": str(SLOTS)}
         command = [sys.executable, "-m", "volant_server", "up", "--data", str(self.data)]
         command += ["--grpc", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http}"]
-        self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=(self.folder / "log").open("ab")
-        )
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if b"ready" in line:
                 return
         raise AssertionError((self.folder / "log").read_text()[-3000:])
 
-    def kill(self, spared: set[int]) -> None:
-        """SIGKILL to the server and all that it started, but for the attempts in `spared` and their children."""
+    def kill(self) -> dict[int, tuple[int, float]]:
+        """SIGKILL to the server and all that it started, but for the tasks that run; those tasks.
+
+        All is halted first: what began between the look at the tasks and the kill would be taken for the platform's.
+        """
         assert self.process is not None
-        victims, queue = [], [self.process.pid]
-        children = children_by_parent()
-        while queue:
-            pid = queue.pop()
-            if pid not in spared:
-                victims.append(pid)
-                queue += children.get(pid, [])
-        for pid in victims:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait()
+        for pid in descendants(self.process.pid, spared=set()):
+            send(pid, signal.SIGSTOP)
+        running = self.running()
+        spared = {pid for pid, _ in running.values()}
+        for pid in descendants(self.process.pid, spared):
+            send(pid, signal.SIGKILL)
+        for pid in spared:
+            send(pid, signal.SIGCONT)
+        self.process.communicate()
+        return running
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(60)
+            self.process.communicate(timeout=60)
 
     def remote(self) -> FlyteRemote:
         platform = PlatformConfig(endpoint=f"127.0.0.1:{self.port}", insecure=True)
@@ -89,6 +90,22 @@ class Platform:
 
     def count(self, index: int, what: str) -> int:
         return (self.notes / str(index)).read_text().count(what)
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def descendants(root: int, spared: set[int]) -> list[int]:
+    """A process and what it started, without the spared and what those started."""
+    found, queue, children = [], [root], children_by_parent()
+    while queue:
+        pid = queue.pop()
+        if pid not in spared:
+            found.append(pid)
+            queue += children.get(pid, [])
+    return found
 
 
 def children_by_parent() -> dict[int, list[int]]:
@@ -132,7 +149,8 @@ def test_everything_but_the_tasks_is_killed(platform: Platform, seed: int) -> No
     sys.path.insert(0, str(HERE))
     import naps
 
-    settings = SerializationSettings(ImageConfig.auto(img_name="none"), project="flytesnacks", domain="development", version="1")
+    images = ImageConfig.auto_default_image()
+    settings = SerializationSettings(images, project="flytesnacks", domain="development", version="1")
     workflow = remote.register_workflow(naps.naps, settings, version="1")
     execution = remote.execute(workflow, inputs={"lengths": lengths})
     end = time.time() + 60
@@ -142,12 +160,9 @@ def test_everything_but_the_tasks_is_killed(platform: Platform, seed: int) -> No
         time.sleep(chance.uniform(0.02, 0.2))
         moment = choose(platform.running(), lengths)
     ends_meanwhile, dies_meanwhile, outlives = moment
-    running = platform.running()
+    running = platform.kill()
     assert len(running) >= 3
-
-    platform.kill(spared={pid for pid, _ in running.values()})
-    victim = running[dies_meanwhile][0]
-    os.kill(victim, signal.SIGKILL)
+    os.kill(running[dies_meanwhile][0], signal.SIGKILL)
     time.sleep(DOWN_SECONDS)
     assert platform.count(ends_meanwhile, "ended") == 1, "it should have ended while the platform was down"
     assert pathlib.Path(f"/proc/{running[outlives][0]}").exists(), "it should have outlived the restart"
