@@ -224,6 +224,7 @@ async def test_the_pages_show_what_runs_and_escape_it(platform: scripted.Platfor
             shown = await response.text()
             assert response.status == 200, shown
             assert expected in shown
+            assert '<nav><a href="/console">Volant</a>' in shown
             assert "<script" not in shown
             assert 'href="javascript' not in shown
             assert "default-src 'none'" in response.headers["Content-Security-Policy"]

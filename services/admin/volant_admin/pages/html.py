@@ -85,7 +85,7 @@ def facts(pairs: Iterable[tuple[str, Content]]) -> Markup:
 def page(title: str, trail: Iterable[Markup], body: Content, *, refresh: int = 0) -> str:
     """A whole page; with `refresh`, one that loads itself anew after as many seconds."""
     again = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
-    nav = tag("nav", Markup(" / ").join(trail))
+    nav = tag("nav", Markup(" / ".join(trail)))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{again}'
         f'<meta name="viewport" content="width=device-width">{tag("title", title)}<style>{_STYLE}</style></head>'
