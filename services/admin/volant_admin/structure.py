@@ -16,7 +16,7 @@ _LARGEST = 4 * 2**20
 
 
 def same(old: Message, new: Message) -> bool:
-    """Whether the content is the same (bytes may differ between versions of Protobuf, and NaN is not equal to itself)."""
+    """Whether the content is the same: bytes may differ between versions of Protobuf, and NaN does from itself."""
     return old == new or digest(old) == digest(new)
 
 

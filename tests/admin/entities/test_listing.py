@@ -216,9 +216,9 @@ async def test_the_database_understands_every_column_of_every_listing(database):
     }
     bases = {
         project_store: ("list_projects", []),
-        task_store: ("list_tasks", ["p", "d", ""]),
-        workflow_store: ("list_workflows", ["p", "d", ""]),
-        launch_plan_store: ("list_launch_plans", ["p", "d", ""]),
+        task_store: ("list_tasks", ["p", "d"]),
+        workflow_store: ("list_workflows", ["p", "d"]),
+        launch_plan_store: ("list_launch_plans", ["p", "d"]),
         named_entity_store: ("list_named_entities", [1, "p", "d"]),
         description_store: ("list_description_entities", [1, "p", "d", "n"]),
     }

@@ -36,9 +36,9 @@ SELECT project, domain, name, version, spec, closure, digest, state, created_at,
 WHERE project = $1 AND domain = $2 AND name = $3 AND state = 1;
 
 -- list_launch_plans
--- All versions of all launch plans in a domain of a project, or of one name.
+-- All versions of all launch plans in a domain of a project.
 SELECT l.project, l.domain, l.name, l.version, l.spec, l.closure, l.digest, l.state, l.created_at, l.updated_at
-FROM admin.launch_plans l WHERE l.project = $1 AND l.domain = $2 AND ($3 = '' OR l.name = $3);
+FROM admin.launch_plans l WHERE l.project = $1 AND l.domain = $2;
 
 -- list_active_launch_plans
 -- The active versions of all launch plans in a domain of a project.

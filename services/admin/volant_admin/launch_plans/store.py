@@ -124,7 +124,8 @@ async def list_page(
     """A page of launch plans and the next token."""
     statement = LISTING.statement(
         QUERIES["list_launch_plans"],
-        [request.id.project, request.id.domain, request.id.name],
+        [request.id.project, request.id.domain],
+        equal={"name": request.id.name},
         method="ListLaunchPlans",
         limit=request.limit,
         token=request.token,

@@ -62,6 +62,7 @@ class Listing:
         token: str = "",
         filters: str = "",
         sort_by: common_pb2.Sort | None = None,
+        equal: Mapping[str, str] | None = None,
         unless_filtered: Mapping[str, str] | None = None,
         unlimited: bool = False,
     ) -> Statement:
@@ -75,6 +76,7 @@ class Listing:
             token: The request's token: an offset.
             filters: The request's filters.
             sort_by: The request's order; a message without a key counts as none.
+            equal: Values that columns must have; an empty one stands for all.
             unless_filtered: SQL conditions by column, each added when no filter is on that column.
             unlimited: See `limit`.
 
@@ -86,7 +88,12 @@ class Listing:
         offset = _offset(token, method)
         values = list(arguments)
         parsed = self._parse(filters)
-        conditions = self._conditions(parsed, values)
+        conditions = [
+            f"{self.columns[name].sql} = ${_placed(self.columns[name].value(text), values)}"
+            for name, text in (equal or {}).items()
+            if text
+        ]
+        conditions += self._conditions(parsed, values)
         own = {term.column for term in parsed if term.join is None}
         conditions += [sql for column, sql in (unless_filtered or {}).items() if column not in own]
         parts = [base, *(f"AND {condition}" for condition in conditions), f"ORDER BY {self._order(sort_by)}"]
@@ -173,6 +180,12 @@ class _Term:
             return self.function.sql.format(column=text, value=f"{place}::text")
         parameters.append(column.value(self.values[0]))
         return self.function.sql.format(column=column.sql, value=f"{place}::{column.kind.value}")
+
+
+def _placed(value: Any, values: list[Any]) -> int:
+    """Append a parameter; its number."""
+    values.append(value)
+    return len(values)
 
 
 def _offset(token: str, method: str) -> int:

@@ -29,6 +29,6 @@ SELECT t.closure FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS 
 JOIN admin.tasks t USING (project, domain, name, version);
 
 -- list_tasks
--- All versions of all tasks in a domain of a project, or of one name.
+-- All versions of all tasks in a domain of a project.
 SELECT t.id, t.project, t.domain, t.name, t.version, t.closure, t.short_description, t.created_at FROM admin.tasks t
-WHERE t.project = $1 AND t.domain = $2 AND ($3 = '' OR t.name = $3);
+WHERE t.project = $1 AND t.domain = $2;

@@ -71,7 +71,8 @@ async def list_page(
     """A page of tasks and the next token."""
     statement = LISTING.statement(
         QUERIES["list_tasks"],
-        [request.id.project, request.id.domain, request.id.name],
+        [request.id.project, request.id.domain],
+        equal={"name": request.id.name},
         method="ListTasks",
         limit=request.limit,
         token=request.token,

@@ -26,7 +26,7 @@ SELECT id, project, domain, name, version, typed_interface, closure_uri, digest,
 FROM admin.workflows WHERE project = $1 AND domain = $2 AND name = $3 AND version = $4;
 
 -- list_workflows
--- All versions of all workflows in a domain of a project, or of one name.
+-- All versions of all workflows in a domain of a project.
 SELECT w.id, w.project, w.domain, w.name, w.version, w.typed_interface, w.closure_uri, w.digest, w.short_description,
     w.created_at
-FROM admin.workflows w WHERE w.project = $1 AND w.domain = $2 AND ($3 = '' OR w.name = $3);
+FROM admin.workflows w WHERE w.project = $1 AND w.domain = $2;

@@ -85,7 +85,8 @@ async def list_page(
     """A page of workflows and the next token."""
     statement = LISTING.statement(
         QUERIES["list_workflows"],
-        [request.id.project, request.id.domain, request.id.name],
+        [request.id.project, request.id.domain],
+        equal={"name": request.id.name},
         method="ListWorkflows",
         limit=request.limit,
         token=request.token,
