@@ -41,7 +41,9 @@ def main() -> None:
         bench.client.close()
     if arguments.json:
         with open(arguments.json, "w") as file:
-            json.dump([{"name": row.name, "value": row.value, "unit": row.unit, "note": row.note} for row in done], file)
+            json.dump(
+                [{"name": row.name, "value": row.value, "unit": row.unit, "note": row.note} for row in done], file
+            )
     sys.exit(any(far_off(row) for row in done))
 
 

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator
 
 import grpc
+
+from bench.graphs import DOMAIN, PROJECT, Graph
 from volantidl.admin import execution_pb2, launch_plan_pb2
 from volantidl.core import execution_pb2 as core_execution_pb2
 from volantidl.core import identifier_pb2, literals_pb2
 from volantidl.service import admin_pb2_grpc
-
-from bench.graphs import DOMAIN, PROJECT, Graph
 
 HERE = pathlib.Path(__file__).parent
 _PHASE = core_execution_pb2.WorkflowExecution.Phase
@@ -56,14 +56,18 @@ class Client:
         self.admin.CreateLaunchPlan(launch_plan_pb2.LaunchPlanCreateRequest(id=plan, spec=spec))
         return plan
 
-    def start(self, plan: identifier_pb2.Identifier, *, overwrite_cache: bool = False) -> identifier_pb2.WorkflowExecutionIdentifier:
+    def start(
+        self, plan: identifier_pb2.Identifier, *, overwrite_cache: bool = False
+    ) -> identifier_pb2.WorkflowExecutionIdentifier:
         """Create an execution without a bound on its parallelism."""
         value = literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=1)))
         request = execution_pb2.ExecutionCreateRequest(
             project=PROJECT,
             domain=DOMAIN,
             inputs=literals_pb2.LiteralMap(literals={"x": value}),
-            spec=execution_pb2.ExecutionSpec(launch_plan=plan, max_parallelism=100_000, overwrite_cache=overwrite_cache),
+            spec=execution_pb2.ExecutionSpec(
+                launch_plan=plan, max_parallelism=100_000, overwrite_cache=overwrite_cache
+            ),
         )
         return self.admin.CreateExecution(request).id
 
@@ -101,7 +105,7 @@ class Platform:
         port = free_port()
         self.address = f"127.0.0.1:{port}"
         environment = {**os.environ, "PYTHONPATH": str(HERE / "tasks")}
-        command = [sys.executable, "-m", "volant.cli", "up", "--data", str(self.data)]
+        command = [sys.executable, "-m", "volant_server", "up", "--data", str(self.data)]
         command += ["--grpc", self.address, "--http", f"127.0.0.1:{free_port()}"]
         begin = time.perf_counter()
         log = (self.data.parent / "platform.log").open("ab")

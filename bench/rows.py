@@ -7,10 +7,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from volantidl.admin import execution_pb2
-
 from bench import floor_echo, graphs, zygote_floor
 from bench.platform import Client, Platform, free_port
+from volantidl.admin import execution_pb2
 
 ENTRIES = {"flytekit": graphs.FLYTEKIT, "volant": graphs.VOLANT}
 
@@ -166,7 +165,9 @@ def reads(bench: Bench) -> Iterator[Row]:
     for _ in range(calls):
         bench.client.admin.GetExecution(request)
     rate = calls / (time.perf_counter() - begin)
-    yield Row("GetExecution", rate / floor * 100, "% of echo", 60, at_most=False, note=f"{rate:.0f}/s, echo {floor:.0f}/s")
+    yield Row(
+        "GetExecution", rate / floor * 100, "% of echo", 60, at_most=False, note=f"{rate:.0f}/s, echo {floor:.0f}/s"
+    )
 
 
 ROWS = {
