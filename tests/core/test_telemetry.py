@@ -72,6 +72,12 @@ def test_metrics_of_calls() -> None:
     assert metrics.CONTENT_TYPE.startswith("text/plain")
 
 
+def test_values_that_are_asked_for() -> None:
+    for value in (1.0, 2.0):
+        telemetry.watch("volant_test_watched", "A test's.", lambda value=value: value)
+    assert "volant_test_watched 2.0" in telemetry.render().decode()
+
+
 def test_without_traces_nothing_is_imported_or_made() -> None:
     assert telemetry.span("x") is telemetry.execution_span("y", "p", "d", "n")
     assert telemetry.client_interceptors() == []

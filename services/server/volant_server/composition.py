@@ -16,15 +16,18 @@ import dataclasses
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp.web
 import grpc.aio
 import structlog
 
 from volant_core import blobstore, clock, errors, postgres, rpc, sockets, telemetry
-from volant_engine.launchers.port import Launcher
 from volant_server import gate, gateway, listening, one_port, parts, sequence, web
 from volant_server.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from volant_engine.launchers.process.launcher import ProcessLauncher
 
 _log = structlog.get_logger(__name__)
 
@@ -160,6 +163,7 @@ class Platform:
         database = await postgres.Database.connect(settings.dsn, max_size=settings.connections)
         try:
             await parts.prepare(database, self.settings)
+            telemetry.watch("volant_database_busy", "Connections to PostgreSQL in use.", lambda: database.busy)
             yield database
         finally:
             await database.close()
@@ -238,11 +242,13 @@ class Platform:
         if settings.peers.datacatalog != settings.peers.admin:
             catalog = await self.sequence.open("channel to datacatalog", self._channel(settings.peers.datacatalog))
         launcher = await self.sequence.open("attempts", self._open_launcher(), patience_s=shutdown.attempts_s)
-        await self.sequence.open(
+        engine = await self.sequence.open(
             "engine",
             parts.open_engine(settings, admin, catalog, self.blobs, launcher, self.clock),
             patience_s=shutdown.engine_s,
         )
+        telemetry.watch("volant_engine_executions", "Executions that this engine drives.", lambda: len(engine))
+        telemetry.watch("volant_attempts_running", "Attempts with a process now.", lambda: launcher.running)
 
     @contextlib.asynccontextmanager
     async def _channel(self, address: str) -> AsyncIterator[grpc.aio.Channel]:
@@ -251,7 +257,7 @@ class Platform:
             yield channel
 
     @contextlib.asynccontextmanager
-    async def _open_launcher(self) -> AsyncIterator[Launcher]:
+    async def _open_launcher(self) -> "AsyncIterator[ProcessLauncher]":
         launcher = parts.make_launcher(self.settings, self.addresses, self.blobs, self.clock)
         try:
             yield launcher

@@ -1,8 +1,10 @@
 """Servers in the foreground of this process: the loop, signals, what is said when ready and at the end."""
 
 import asyncio
+import contextlib
 import dataclasses
 import os
+import resource
 import signal
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -13,11 +15,14 @@ from volant_server import composition, embedded, terminal
 from volant_server.embedded import Options
 from volant_server.settings import SERVICES, ServerSettings
 
+_MOST_FILES = 65_536
+
 __all__ = ["Options", "run", "serve", "up"]
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
     """Run `main` on uvloop's event loop where that is installed, else asyncio's."""
+    _allow_connections()
     try:
         import uvloop  # noqa: PLC0415 - optional
     except ImportError:
@@ -73,6 +78,14 @@ async def serve(file: Path | None, services: tuple[str, ...], environment: Mappi
             )
             await stop.wait()
     return 0
+
+
+def _allow_connections() -> None:
+    """Raise the bound on open files as far as we may: a connection by the one port takes three."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else _MOST_FILES
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, _MOST_FILES), hard))
 
 
 def _signals() -> asyncio.Event:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from volant_core.blobstore.s3 import S3Store
     from volant_datacatalog.service import Datacatalog
     from volant_engine.launchers.process.launcher import ProcessLauncher
+    from volant_engine.reactor.engine import Engine
     from volant_objectstore.service import ObjectStore
 
 
@@ -169,11 +170,11 @@ async def open_engine(
     blobs: blobstore.BlobStore,
     launcher: Launcher,
     clock: clock.Clock,
-) -> AsyncIterator[None]:
+) -> "AsyncIterator[Engine]":
     """The engine."""
     from volant_engine.service import open_engine
 
     async with open_engine(
         admin=admin, catalog=catalog, blobs=blobs, launcher=launcher, settings=settings.engine, clock=clock
-    ):
-        yield
+    ) as engine:
+        yield engine

@@ -6,6 +6,7 @@ A part that fails or takes too long while it closes is logged, and the next is c
 import asyncio
 import contextlib
 import dataclasses
+import time
 from typing import Any, TypeVar
 
 import structlog
@@ -35,8 +36,10 @@ class Sequence:
         self, name: str, context: contextlib.AbstractAsyncContextManager[T], *, patience_s: float = 10.0
     ) -> T:
         """Open a part. It gets `patience_s` seconds to close, then is cancelled."""
+        begin = time.monotonic()
         result = await context.__aenter__()
         self._parts.append(_Part(name, context, patience_s))
+        _log.debug("opened", part=name, seconds=round(time.monotonic() - begin, 3))
         return result
 
     async def close(self) -> None:

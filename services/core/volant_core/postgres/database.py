@@ -134,6 +134,11 @@ class Database:
             raise errors.FailedPreconditionError(f"the address of the PostgreSQL database is wrong: {error}") from error
         return cls(pool, dsn)
 
+    @property
+    def busy(self) -> int:
+        """How many connections of the pool are in use."""
+        return self._pool.busy
+
     async def close(self) -> None:
         """Close every connection, once those in use are given back."""
         self._closed = True

@@ -24,6 +24,11 @@ class Pool:
         self._closed = False
         self._none_left = asyncio.Event()
 
+    @property
+    def busy(self) -> int:
+        """How many connections are given out."""
+        return self._made - len(self._idle)
+
     async def open(self, count: int) -> None:
         """Make the first connections, so that a wrong address shows at once."""
         made = [await self.acquire() for _ in range(min(count, self._max_size))]

@@ -4,7 +4,7 @@ Nothing here may cost a call more than microseconds while nobody listens; what i
 """
 
 from volant_core.telemetry.logs import LogSettings, bound, configure_logs
-from volant_core.telemetry.metrics import observe_rpc, render
+from volant_core.telemetry.metrics import observe_rpc, render, watch
 from volant_core.telemetry.traces import (
     TraceSettings,
     client_interceptors,
@@ -31,5 +31,6 @@ __all__ = [
     "render",
     "rpc_scope",
     "span",
+    "watch",
     "work_span",
 ]

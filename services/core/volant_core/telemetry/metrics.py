@@ -25,6 +25,16 @@ def observe_rpc(method: str, code: str, seconds: float) -> None:
     _observe(method, code)(seconds)
 
 
+@functools.cache
+def _gauge(name: str, documentation: str) -> prometheus_client.Gauge:
+    return prometheus_client.Gauge(name, documentation)
+
+
+def watch(name: str, documentation: str, value: Callable[[], float]) -> None:
+    """Show a value that is asked for whenever metrics are read. A later call takes a name over."""
+    _gauge(name, documentation).set_function(value)
+
+
 def render() -> bytes:
     """All metrics of this process as Prometheus reads them."""
     return prometheus_client.generate_latest()
