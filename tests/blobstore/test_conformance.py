@@ -213,7 +213,7 @@ async def test_signed_get_and_put(store, signs):
             async with session.put(_as_is(url), data=body, headers=sent) as response:
                 return response.status
 
-        assert await put(data, {}) == 403
+        assert await put(data, {}) in (400, 403)
         assert await put(data, headers | {"Content-MD5": base64.b64encode(bytes(16)).decode()}) == 403
         assert await put(b"other content", headers) == 400
         assert await store.head(uri) is None
