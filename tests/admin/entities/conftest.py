@@ -4,7 +4,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import blockbuster
 import pytest
 
 from volant_admin import service, settings

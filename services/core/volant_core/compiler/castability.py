@@ -23,7 +23,7 @@ def castable(upstream: types_pb2.LiteralType, downstream: types_pb2.LiteralType)
     return _castable(upstream.SerializeToString(deterministic=True), downstream.SerializeToString(deterministic=True))
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _castable(upstream: bytes, downstream: bytes) -> bool:
     """The same on serialized types: a graph has few types and many edges."""
     return _fits(types_pb2.LiteralType.FromString(upstream), types_pb2.LiteralType.FromString(downstream))
