@@ -21,9 +21,12 @@ def module(monkeypatch, tmp_path):
     monkeypatch.setenv("VOLANT_STORE_BUCKET", "volant")
     (tmp_path / "volant").mkdir()
     before = dict(REGISTRY)
-    spec = importlib.util.spec_from_file_location("folder_s3", pathlib.Path(process.__file__).parent / "folder_s3.py")
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
+    for name in ("folder_files", "folder_s3"):
+        path = pathlib.Path(process.__file__).parent / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"volant_{name}", path)
+        loaded = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, f"volant_{name}", loaded)
+        spec.loader.exec_module(loaded)
     yield loaded
     loaded.FolderS3FileSystem.clear_instance_cache()
     REGISTRY.clear()
@@ -37,7 +40,7 @@ def fs(module):
 
 @pytest.mark.parametrize("vector", VECTORS["files"], ids=lambda vector: ascii(vector["key"])[:30])
 def test_layout(module, vector):
-    assert module.path_of(vector["key"]) == vector["path"]
+    assert module.files.path_of(vector["key"]) == vector["path"]
 
 
 def test_it_is_what_fsspec_gives(module, fs):

@@ -1,6 +1,6 @@
 """What only the process launcher promises: real processes, killed and counted."""
 # Other processes tell nothing: they are looked at.
-# ruff: noqa: ASYNC110, ASYNC220, PTH208, PTH115
+# ruff: noqa: ASYNC110, ASYNC220
 
 import asyncio
 import contextlib

@@ -1,5 +1,5 @@
 """Stock flytekit tasks of many kinds."""
-# ruff: noqa: NPY002, UP006, PTH109, PTH208, PTH115, PTH110, PTH123
+# ruff: noqa: NPY002, UP006
 
 import atexit
 import os

@@ -37,6 +37,7 @@ KITS: Mapping[str, Kit] = {
         ),
         files={
             "volant_fork_flytekit": str(_HERE / "fork_flytekit.py"),
+            "volant_folder_files": str(_HERE / "folder_files.py"),
             "volant_folder_s3": str(_HERE / "folder_s3.py"),
         },
         rehearsal={"volant_rehearsal": str(_HERE / "rehearsal_flytekit.py")},

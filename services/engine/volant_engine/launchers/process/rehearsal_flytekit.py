@@ -20,7 +20,7 @@ import tempfile
 from typing import Any
 
 import flytekit
-import volant_folder_s3
+import volant_folder_files
 from flyteidl.core import literals_pb2
 from flytekit.bin import entrypoint
 from flytekit.core.context_manager import FlyteEntities
@@ -48,11 +48,11 @@ resolver = _Resolver()
 def rehearse() -> None:
     """Run the entry point on the task, with a store of its own."""
     folder = tempfile.mkdtemp(prefix="volant-rehearsal-")
-    root, bucket = volant_folder_s3.ROOT, volant_folder_s3.BUCKET
+    root, bucket = volant_folder_files.ROOT, volant_folder_files.BUCKET
     statistics = dict(vars(client))
     before = list(sys.path), list(sys.argv), os.getcwd(), dict(os.environ), list(FlyteEntities.entities)
     try:
-        volant_folder_s3.ROOT, volant_folder_s3.BUCKET = folder, "rehearsal"
+        volant_folder_files.ROOT, volant_folder_files.BUCKET = folder, "rehearsal"
         os.mkdir(f"{folder}/rehearsal")
         values = {
             "number": literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=1))),
@@ -71,10 +71,10 @@ def rehearse() -> None:
             sys.argv = ["pyflyte-execute", *arguments]
             with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
                 entrypoint.execute_task_cmd()
-        if not os.path.exists(volant_folder_s3._file("2/out/outputs.pb")):
+        if not os.path.exists(volant_folder_files._file("2/out/outputs.pb")):
             raise RuntimeError("the rehearsal gave no outputs")
     finally:
-        volant_folder_s3.ROOT, volant_folder_s3.BUCKET = root, bucket
+        volant_folder_files.ROOT, volant_folder_files.BUCKET = root, bucket
         sys.path[:], sys.argv[:] = before[0], before[1]
         os.chdir(before[2])
         os.environ.clear()
