@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
 from volant_core.postgres import Database, embedded, migrate
 
 SCHEMAS = {"admin": "volant_admin", "datacatalog": "volant_datacatalog"}
@@ -102,7 +103,7 @@ def _free_ports(count: int) -> list[int]:
 def platform_endpoint() -> Iterator[str]:
     """The gRPC address of a platform that was started with `volant up` on an empty folder."""
     grpc, http, s3 = _free_ports(3)
-    with tempfile.TemporaryDirectory(prefix="volant-tests-") as folder:
+    with tempfile.TemporaryDirectory(prefix="volant-tests-", ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-m", "volant_server", "up", "--data", f"{folder}/data"]
         command += ["--grpc", f"127.0.0.1:{grpc}", "--http", f"127.0.0.1:{http}", "--s3", f"127.0.0.1:{s3}"]
         log = Path(folder, "log")

@@ -12,7 +12,7 @@ from volant.cli import main
 
 FLOWS = str(pathlib.Path(__file__).parent / "flows" / "sdk_flows.py")
 OPTIONS = '''
-import datetime, enum, typing
+import datetime, enum, pathlib, typing
 from dataclasses import dataclass
 import pandas as pd
 from volant import Directory, File, task
@@ -35,7 +35,7 @@ def show(i: int, f: float, s: str, b: bool, c: Color, lit: typing.Literal["a", "
     Args:
         i: The number.
     """
-    return repr((i, f, s, b, c, lit, l, d, p, when, long, open(file).read(), len(frame), maybe, snake_case))
+    return repr((i, f, s, b, c, lit, l, d, p, when, long, pathlib.Path(file).read_text(), len(frame), maybe, snake_case))
 '''
 
 
@@ -72,7 +72,23 @@ def test_every_type_of_option(cli, tmp_path):
     (tmp_path / "f.txt").write_text("content")
     (tmp_path / "t.csv").write_text("a\n1\n2\n")
     (tmp_path / "p.json").write_text('{"x": 3}')
-    words = ["--i", "-3", "--f", "2", "--s", "5", "--no-b", "--c", "green", "--lit", "b", "--l", "[1, 2]", "--d", '{"k": 1}']
+    words = [
+        "--i",
+        "-3",
+        "--f",
+        "2",
+        "--s",
+        "5",
+        "--no-b",
+        "--c",
+        "green",
+        "--lit",
+        "b",
+        "--l",
+        "[1, 2]",
+        "--d",
+        '{"k": 1}',
+    ]
     words += ["--p", f"@{tmp_path / 'p.json'}", "--when", "2024-01-02T03:04:05+00:00", "--long", "1h30m"]
     words += ["--file", tmp_path / "f.txt", "--frame", tmp_path / "t.csv", "--snake-case", "given"]
     result = cli("run", module, "show", *words)

@@ -164,7 +164,7 @@ def test_failure_handler(flows, tmp_path, monkeypatch):
     monkeypatch.setenv("NOTES", str(tmp_path))
     with pytest.raises(ValueError, match="no 2 today"):
         flows.guarded(a=2)
-    assert (tmp_path / "failure").read_text() == "2 n0"
+    assert (tmp_path / "failure").read_text() == "2 no 2 today"
 
 
 def test_gates(flows, monkeypatch, capsys):

@@ -116,7 +116,10 @@ def test_missing_inputs_file(attempt):
     assert attempt.error.origin == ORIGIN.SYSTEM
 
 
-@pytest.mark.parametrize("loader", [["task-module", "sdk_flows", "task-name", "nope"], ["task-module", "no_module", "task-name", "x"], ["odd"]])
+@pytest.mark.parametrize(
+    "loader",
+    [["task-module", "sdk_flows", "task-name", "nope"], ["task-module", "no_module", "task-name", "x"], ["odd"]],
+)
 def test_task_that_cannot_be_loaded(attempt, loader):
     assert attempt("add", a=1, loader=loader) == 0
     assert (attempt.error.code, attempt.error.kind) == ("USER:RuntimeError", KIND.NON_RECOVERABLE)
@@ -215,7 +218,11 @@ def test_dynamic_task_writes_its_graph(attempt, monkeypatch):
     assert [node.id for node in spec.nodes] == ["dn0", "dn1"]
     assert spec.min_successes == 2
     assert [one.id.name for one in spec.tasks] == ["sdk_flows.add"]
-    assert list(spec.tasks[0].container.args[:3]) == ["volant-fast-execute", "--additional-distribution", "s3://b/c.tar.gz"]
+    assert list(spec.tasks[0].container.args[:3]) == [
+        "volant-fast-execute",
+        "--additional-distribution",
+        "s3://b/c.tar.gz",
+    ]
 
 
 def test_dynamic_task_without_calls(attempt):
@@ -253,10 +260,23 @@ def test_layout_is_the_stores():
 
 def test_arguments():
     parsed = arguments.parse(
-        ["--inputs=i", "--output-prefix", "o", "--raw-output-data-prefix", "{{.rawOutputDataPrefix}}", "--prev-checkpoint", '""']
+        [
+            "--inputs=i",
+            "--output-prefix",
+            "o",
+            "--raw-output-data-prefix",
+            "{{.rawOutputDataPrefix}}",
+            "--prev-checkpoint",
+            '""',
+        ]
         + ["--resolver", "r", "--", "task-module", "m", "--odd", "x"]
     )
-    assert (parsed.inputs, parsed.output_prefix, parsed.raw_output_prefix, parsed.previous_checkpoint) == ("i", "o", "", "")
+    assert (parsed.inputs, parsed.output_prefix, parsed.raw_output_prefix, parsed.previous_checkpoint) == (
+        "i",
+        "o",
+        "",
+        "",
+    )
     assert parsed.loader == ("task-module", "m", "--odd", "x")
 
 
@@ -275,7 +295,9 @@ def test_fast_execution(attempt, tmp_path):
     """The program for launchers that don't unpack code themselves."""
     code = tmp_path / "code"
     code.mkdir()
-    (code / "shipped_flow.py").write_text("from volant import task\n\n@task\ndef twice(x: int) -> int:\n    return 2 * x\n")
+    (code / "shipped_flow.py").write_text(
+        "from volant import task\n\n@task\ndef twice(x: int) -> int:\n    return 2 * x\n"
+    )
     with tarfile.open(tmp_path / "code.tar.gz", "w:gz") as archive:
         archive.add(code / "shipped_flow.py", "shipped_flow.py")
     inputs = literals_pb2.LiteralMap(literals={"x": engine.to_literal(4, int)})
@@ -298,7 +320,16 @@ def test_process_that_dies_leaves_nothing(attempt):
         literals_pb2.LiteralMap(literals={"a": engine.to_literal(1, int)}).SerializeToString()
     )
     words = ["--inputs", str(attempt.folder / "in.pb"), "--output-prefix", str(attempt.outputs_folder), "--"]
-    command = [sys.executable, "-m", "volant.runtime.entrypoint", *words, "task-module", "sdk_flows", "task-name", "exits"]
+    command = [
+        sys.executable,
+        "-m",
+        "volant.runtime.entrypoint",
+        *words,
+        "task-module",
+        "sdk_flows",
+        "task-name",
+        "exits",
+    ]
     flows = pathlib.Path(__file__).parent / "flows"
     assert subprocess.run(command, cwd=flows, check=False, timeout=60).returncode == 3
     assert attempt.files == []

@@ -213,10 +213,10 @@ def failing(a: int) -> int:
 
 
 @task
-def note_failure(a: int, error: FlyteError | None = None) -> None:
+def note_failure(a: int, err: FlyteError | None = None) -> None:
     folder = os.environ.get("NOTES", "/tmp")
     with open(os.path.join(folder, "failure"), "w") as stream:
-        stream.write(f"{a} {error.failed_node_id if error else None}")
+        stream.write(f"{a} {err.message.splitlines()[-1].strip() if err else None}")
 
 
 @workflow(on_failure=note_failure)

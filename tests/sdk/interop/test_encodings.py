@@ -219,7 +219,7 @@ def without_hash(literal: literals_pb2.Literal) -> literals_pb2.Literal:
 
 @pytest.mark.parametrize(("python_type", "value"), [case[1:] for case in PLAIN], ids=[case[0] for case in PLAIN])
 class TestValues:
-    def test_same_type(self, python_type: Any, value: Any) -> None:  # noqa: ARG002
+    def test_same_type(self, python_type: Any, value: Any) -> None:
         assert engine.literal_type(python_type) == type_of_flyte(python_type)
 
     def test_flytekit_reads_ours(self, python_type: Any, value: Any) -> None:

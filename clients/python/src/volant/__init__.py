@@ -136,6 +136,7 @@ __all__ = [
     "VolantError",
     "WorkflowExecutionPhase",
     "WorkflowFailurePolicy",
+    "__version__",
     "approve",
     "conditional",
     "current_context",
@@ -151,7 +152,6 @@ __all__ = [
     "task",
     "wait_for_input",
     "workflow",
-    "__version__",
 ]
 
 

@@ -177,18 +177,27 @@ def failure_node_for(owner: Workflow, inputs: Mapping[str, Any], node_id: str = 
         return None
     tracer = tracing.Tracer()
     given = {name: inputs[name] for name in handler.interface.inputs if name in inputs}
-    for name in handler.interface.inputs:
+    for name, python_type in handler.interface.inputs.items():
+        if takes_error(python_type) and name != ERROR_INPUT:
+            raise errors.DefinitionError(
+                f"{handler.name} handles failures of {owner.name}: the platform gives the error only to an input that is "
+                f"named {ERROR_INPUT!r}; rename {name!r}"
+            )
         if name not in given and name not in handler.interface.defaults:
-            if not takes_error(handler.interface.inputs[name]):
+            if not takes_error(python_type):
                 raise errors.DefinitionError(
                     f"{handler.name} handles failures of {owner.name}, but its input {name!r} is none of the workflow's "
-                    f"({', '.join(inputs)}). Give it a default, or the type Optional[FlyteError] to get the error"
+                    f"({', '.join(inputs)}). Give it a default; an input err: Optional[FlyteError] gets the error"
                 )
             given[name] = None
     made = tracer.add(handler, given)
     made.id = node_id
     promises.make_outputs(made)
     return made
+
+
+ERROR_INPUT = "err"
+"""The name by which the platform knows the input of a failure handler that gets the error."""
 
 
 def takes_error(python_type: Any) -> bool:

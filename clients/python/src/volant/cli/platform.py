@@ -25,7 +25,7 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("-d", "--domain", help="The domain.")
     @click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
     @functools.wraps(function)
-    def command(  # noqa: PLR0913
+    def command(
         *args: Any,
         config_file: str | None,
         endpoint: str | None,

@@ -20,7 +20,7 @@ from volant.client import remote
 @click.option("--activate-launchplans", "activate", is_flag=True, help="Make the launch plans active.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be registered.")
 @platform.options
-def register(  # noqa: PLR0913
+def register(
     platform_: remote.Remote,
     *,
     paths: tuple[str, ...],

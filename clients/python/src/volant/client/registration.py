@@ -28,7 +28,7 @@ Progress = Callable[[str, str], None]
 """Told the kind and the name of what was registered."""
 
 
-def silent(kind: str, name: str) -> None:  # noqa: ARG001 - what nobody watches
+def silent(kind: str, name: str) -> None:
     """Say nothing of progress."""
 
 

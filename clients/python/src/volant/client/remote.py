@@ -320,6 +320,8 @@ class Remote:
     def _encode(self, target: entity.Entity, inputs: Mapping[str, Any]) -> dict[str, literals_pb2.Literal]:
         """Inputs that were given as literals; what is outside of them is uploaded."""
         bound = target.bind((), inputs)
+        if isinstance(target, task.Task):  # the platform knows the defaults of launch plans, not those of tasks
+            bound = {**target.interface.defaults, **bound}
         with _uploads(self.store):
             variables = target.interface.typed.inputs.variables
             literals = {}

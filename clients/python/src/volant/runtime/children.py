@@ -105,7 +105,8 @@ class PlatformDriver(eager.ThreadDriver):
 def _encode(called: entity.Entity, inputs: Mapping[str, Any]) -> dict[str, literals_pb2.Literal]:
     variables = called.interface.typed.inputs.variables
     literals = {}
-    for name, value in inputs.items():
+    complete = {**called.interface.defaults, **inputs} if isinstance(called, task.Task) else inputs
+    for name, value in complete.items():
         try:
             literals[name] = engine.to_literal(value, called.interface.inputs[name], variables[name].type)
         except errors.TypeMismatchError as cause:

@@ -44,7 +44,7 @@ class ArrayTransformer(blobs.FileTransformer):
         return np.load(io.BytesIO(data), allow_pickle=bool(self._options(python_type).get("allow_pickle", False)))
 
     def example(self) -> Any:
-        """numpy's array class."""
+        """Numpy's array class."""
         return np.ndarray
 
 

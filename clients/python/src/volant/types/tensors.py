@@ -29,7 +29,7 @@ class TensorTransformer(blobs.FileTransformer):
         return torch.load(io.BytesIO(data), map_location=device, weights_only=False)
 
     def example(self) -> Any:
-        """torch's tensor class."""
+        """Torch's tensor class."""
         return torch.Tensor
 
 
@@ -40,7 +40,7 @@ class ModuleTransformer(TensorTransformer):
     blob_format = "PyTorchModule"
 
     def example(self) -> Any:
-        """torch's module class."""
+        """Torch's module class."""
         return torch.nn.Module
 
 
