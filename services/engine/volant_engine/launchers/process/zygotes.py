@@ -384,7 +384,7 @@ class Zygotes:
 def _make_folders(zygotes: pathlib.Path) -> None:
     """Make the zygotes' folder; what earlier ones left in their temporary folder goes."""
     shutil.rmtree(zygotes / "tmp", ignore_errors=True)
-    (zygotes / "tmp").mkdir(mode=0o700, parents=True)
+    (zygotes / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)  # one that is just ending may still write there
 
 
 def _result(task: asyncio.Task[_Tree | errors.UnavailableError]) -> _Tree | None:
