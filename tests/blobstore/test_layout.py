@@ -69,14 +69,3 @@ def test_bucket_names(bucket):
 def test_not_bucket_names(bucket):
     with pytest.raises(layout.InvalidKeyError):
         layout.check_bucket(bucket)
-
-
-@pytest.mark.parametrize("vector", VECTORS["files"], ids=lambda v: v["key"][:20])
-def test_the_others_who_know_the_layout_agree(vector):
-    """The SDK and the file system that flytekit's tasks get cannot import ours."""
-    from volant.storage import folder
-    from volant_engine.launchers.process import folder_s3
-
-    assert folder.relative_path(vector["key"]) == vector["path"]
-    assert folder_s3.path_of(vector["key"]) == vector["path"]
-    assert "/".join(folder.unescape(name) for name in vector["path"].replace("~/", "/").split("/")) == vector["key"]
