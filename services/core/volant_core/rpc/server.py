@@ -42,7 +42,6 @@ class ServerSettings:
             ("grpc.max_metadata_size", self.max_metadata_bytes),
             ("grpc.absolute_max_metadata_size", 2 * self.max_metadata_bytes),
             ("grpc.http2.min_ping_interval_without_data_ms", int(self.min_ping_seconds * 1000)),
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", int(self.min_ping_seconds * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.keepalive_time_ms", int(self.keepalive_seconds * 1000)),
             # A second server on the same port is a mistake to be told, not load to be shared.
