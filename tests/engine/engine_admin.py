@@ -1,5 +1,7 @@
 """An admin in memory: DispatchService, the executions and signals that an engine asks for, over real gRPC."""
 
+# ruff: noqa: N802 -- the names are the contract's
+
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
@@ -32,6 +34,8 @@ class FakeAdmin:
         """Reports to be neither."""
         self.largest = 0
         self.children: dict[str, admin_execution_pb2.ExecutionCreateRequest] = {}
+        self.refuse: errors.VolantError | None = None
+        """How creating a child is answered."""
         self.recovered: list[admin_execution_pb2.ExecutionRecoverRequest] = []
         self.terminated: list[admin_execution_pb2.ExecutionTerminateRequest] = []
         self.executions: dict[str, admin_execution_pb2.Execution] = {}
@@ -116,6 +120,8 @@ class Executions:
         self.admin = admin
 
     async def CreateExecution(self, request, context):
+        if self.admin.refuse is not None:
+            raise self.admin.refuse
         if request.name in self.admin.children:
             raise errors.AlreadyExistsError("there already")
         self.admin.children[request.name] = request

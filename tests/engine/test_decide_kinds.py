@@ -1,14 +1,15 @@
 """Each kind of node, decided in virtual time."""
 
 import engine_graphs as g
+import engine_kinds as kinds
 import pytest
+from engine_kinds import output
 from engine_world import World
 
-from volant_core import compiler
 from volant_core.model import literals
 from volant_engine.decide import events, graphs, state
 from volantidl.admin import execution_pb2 as admin_execution_pb2
-from volantidl.core import catalog_pb2, execution_pb2, identifier_pb2, interface_pb2, literals_pb2, workflow_pb2
+from volantidl.core import catalog_pb2, execution_pb2, literals_pb2, workflow_pb2
 
 _Execution = execution_pb2.WorkflowExecution
 _Task = execution_pb2.TaskExecution
@@ -18,10 +19,6 @@ USER = execution_pb2.ExecutionError.USER
 
 def failure(message="no", *, code="Bad", kind=USER, retryable=False):
     return (execution_pb2.ExecutionError(code=code, message=message, kind=kind), retryable)
-
-
-def output(store, var="o0") -> int:
-    return literals_pb2.LiteralMap.FromString(store.execution.outputs).literals[var].scalar.primitive.integer
 
 
 def values(store, node_id: str, world: World) -> literals_pb2.LiteralMap:
@@ -190,11 +187,11 @@ def test_two_retry_budgets(kind, tries, counts):
 
 def test_system_failures_do_not_use_up_the_users_budget():
     task = g.task("once", {"a": g.INT}, {"o0": g.INT}, retries=1)
-    kinds = [SYSTEM, USER, SYSTEM]
+    blame = [SYSTEM, USER, SYSTEM]
 
     def outcome(command):
-        if command.number < len(kinds):
-            return failure("x", kind=kinds[command.number], retryable=True)
+        if command.number < len(blame):
+            return failure("x", kind=blame[command.number], retryable=True)
         return g.literal_map(o0=9)
 
     world = World(g.chain(1, task), g.literal_map(a=1), outcome=outcome)
@@ -267,29 +264,8 @@ def test_abort_reaches_into_sub_workflows():
 # --- gates ------------------------------------------------------------------------------------------------------------
 
 
-def gate(kind: str, **fields) -> workflow_pb2.Node:
-    node = workflow_pb2.Node(id="gate")
-    getattr(node.gate_node, kind).SetInParent()
-    if kind == "sleep":
-        node.gate_node.sleep.duration.seconds = 30
-    elif kind == "signal":
-        node.gate_node.signal.signal_id = "sig"
-        node.gate_node.signal.type.CopyFrom(g.INT)
-        node.gate_node.signal.output_variable_name = "o0"
-    else:
-        node.gate_node.approve.signal_id = "ok"
-        node.inputs.extend(g.bindings(a="n0.o0"))
-    return node
-
-
 def gated(kind: str):
-    nodes = [g.node("n0", g.PLAIN, a="a"), gate(kind)]
-    if kind == "sleep":
-        nodes.append(g.node("n2", g.PLAIN, ["gate"], a="a"))
-    else:
-        nodes.append(g.node("n2", g.PLAIN, a="gate.o0" if kind == "signal" else "gate.a"))
-    template = g.workflow("gated", nodes, {"a": g.INT}, {"o0": g.INT}, {"o0": "n2.o0"})
-    return World(g.closure(template, g.PLAIN), g.literal_map(a=1))
+    return World(kinds.gated_closure(kind), g.literal_map(a=1))
 
 
 def test_a_sleep_passes():
@@ -330,16 +306,7 @@ def test_a_rejection_fails():
 
 
 def launching():
-    node = workflow_pb2.Node(id="n0", inputs=g.bindings(a="a"))
-    plan = g.identifier("plan", identifier_pb2.LAUNCH_PLAN)
-    node.workflow_node.launchplan_ref.CopyFrom(plan)
-    interface = compiler.LaunchPlanInterface(interface_pb2.ParameterMap(), interface_pb2.VariableMap())
-    interface.expected_inputs.parameters["a"].var.type.CopyFrom(g.INT)
-    interface.expected_inputs.parameters["a"].required = True
-    interface.expected_outputs.variables["o0"].type.CopyFrom(g.INT)
-    template = g.workflow("launching", [node], {"a": g.INT}, {"o0": g.INT}, {"o0": "n0.o0"})
-    closure = g.closure(template, plans={compiler.identifier_key(plan): interface})
-    return World(closure, g.literal_map(a=1))
+    return World(kinds.launching_closure(), g.literal_map(a=1))
 
 
 def test_a_launch_plan_node_waits_for_its_child():
@@ -491,15 +458,7 @@ def test_recovery_keeps_what_succeeded():
 
 
 def mapped(size: int, *, limits=None, task=None, **fields) -> World:
-    element = task or g.task("element", {"a": g.INTS}, {"o0": g.INTS})
-    node = workflow_pb2.Node(id="n0", inputs=g.bindings(a="a"))
-    node.array_node.node.CopyFrom(g.node("e", element, a="a"))
-    node.array_node.node.ClearField("inputs")
-    for name, value in fields.items():
-        setattr(node.array_node, name, value)
-    template = g.workflow("mapped", [node], {"a": g.INTS}, {"o0": g.INTS}, {"o0": "n0.o0"})
-    inputs = literals_pb2.LiteralMap(literals={"a": g.integers(*range(size))})
-    world = World(g.closure(template, element), inputs, limits=limits)
+    world = World(kinds.mapped_closure(task, **fields), kinds.listed_inputs(size), limits=limits)
     world.outcome = lambda command: g.literal_map(o0=command.index * 10)
     return world
 

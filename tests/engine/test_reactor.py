@@ -120,8 +120,7 @@ async def test_a_stale_lease_ends_the_worker(platform):
         platform.admin.assignments[number].epoch = 2
         go.set()
         async with asyncio.timeout(5):
-            while len(engine):
-                await asyncio.sleep(0)
+            await engine.idle()
     assert platform.admin.stores[number].phase("n0") != "SUCCEEDED"
 
 
@@ -160,19 +159,22 @@ async def test_a_thousand_executions_side_by_side(platform):
         for number in numbers:
             assert (await platform.admin.ended(number)).execution.phase == _Execution.SUCCEEDED
         async with asyncio.timeout(5):
-            while len(engine):
-                await asyncio.sleep(0)
+            await engine.idle()
 
 
 async def test_what_was_launched_and_never_reported_ends_with_the_execution(platform):
     """The engine dies with a report unsent: the abort that follows finds what it had launched."""
-    started = asyncio.Event()
+    started, stopped = asyncio.Event(), asyncio.Event()
 
     async def second_waits(attempt, inputs):
         if attempt.node_id == "n0":
             return g.literal_map(o0=1)
         started.set()
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        return None
 
     platform.outcome = second_waits
     async with platform.serve() as channel:
@@ -187,7 +189,5 @@ async def test_what_was_launched_and_never_reported_ends_with_the_execution(plat
         assignment.abort.cause = "enough"
         async with platform.engine(channel):
             store = await platform.admin.ended(number)
-            async with asyncio.timeout(5):
-                while platform.launcher.running:
-                    await asyncio.sleep(0)
+            await asyncio.wait_for(stopped.wait(), 5)
     assert store.execution.phase == _Execution.ABORTED

@@ -16,6 +16,10 @@ class EngineSettings:
     """About how large a report may be, in bytes; what is more goes into the next."""
     launches: int = 64
     """Launches under way at once (not attempts: those the launcher bounds)."""
+    launch_tries: int = 60
+    """How often a launch is tried while the launcher is away, before the attempt fails."""
+    loads: int = 16
+    """Executions loaded at once, as after a restart."""
     reads: int = 64
     """Reads of what attempts left, under way at once."""
     value_bytes: int = 64 * 1024 * 1024

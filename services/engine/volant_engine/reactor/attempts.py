@@ -78,7 +78,7 @@ class Attempts:
                 async def accept() -> None:
                     await self._launcher.launch(attempt)
 
-                await self._patience.until_done(f"launch {command.name}", accept)
+                await self._patience.until_done(f"launch {command.name}", accept, self._settings.launch_tries)
         except templates.TemplateError as wrong:
             self._refuse(target, "BadTaskSpecification", str(wrong), execution_pb2.ExecutionError.USER)
         except errors.InvalidArgumentError as wrong:

@@ -1,6 +1,7 @@
 """Carries out commands: each becomes a call somewhere, and its answer an event."""
 
 import asyncio
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -85,8 +86,13 @@ class Effects:
         self._ended(one)
 
     def _wake_at(self, one: worker.Worker, command: commands.WakeAt) -> None:
+        # A time-out may be days away: it must not keep an execution in memory that ends before.
+        target = weakref.ref(one)
+
         def wake(now: float) -> None:
-            self._post(one, events.Woken(now, command.node_id, command.attempt, command.what))
+            found = target()
+            if found is not None:
+                self._post(found, events.Woken(now, command.node_id, command.attempt, command.what))
 
         self._timers.at(command.at, wake)
 

@@ -65,6 +65,7 @@ class Engine:
             interruptible_threshold=settings.interruptible_threshold,
         )
         self._tasks = aio.Tasks("engine", failed=self._failed)
+        self._loading = asyncio.Semaphore(settings.loads)
         self._workers: dict[int, worker.Worker] = {}
         self._by_key: dict[tuple[str, str, str], worker.Worker] = {}
         self._ready: collections.deque[worker.Worker] = collections.deque()
@@ -106,6 +107,8 @@ class Engine:
         )
         self._session = session.Session(dispatch, session_id, settings, waiting, self._told)
         self._serving: list[asyncio.Task[None]] = []
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def __len__(self) -> int:
         """How many executions it drives."""
@@ -124,6 +127,10 @@ class Engine:
     async def attached(self) -> None:
         """Wait until admin has accepted the session."""
         await self._session.welcomed.wait()
+
+    async def idle(self) -> None:
+        """Wait until it drives nothing."""
+        await self._idle.wait()
 
     async def drain(self) -> None:
         """Leave: take nothing more, send what is due, detach, end every task of ours. What runs goes on running."""
@@ -183,13 +190,15 @@ class Engine:
         one = worker.Worker(assignment)
         self._workers[one.number] = one
         self._by_key[one.key] = one
+        self._idle.clear()
         self._tasks.start(f"load {assignment.id.name}", self._begin(one))
 
     async def _begin(self, one: worker.Worker) -> None:
         """Load an execution and set it going."""
 
         async def load() -> loading.Loaded:
-            return await self._loader.load(one.assignment, self._limits)
+            async with self._loading:
+                return await self._loader.load(one.assignment, self._limits)
 
         try:
             loaded = await self._patience.until_done(f"load {one.assignment.id.name}", load)
@@ -319,6 +328,8 @@ class Engine:
             del self._workers[one.number]
         if self._by_key.get(one.key) is one:
             del self._by_key[one.key]
+        if not self._workers:
+            self._idle.set()
 
 
 def _system_error(code: str, message: str) -> execution_pb2.ExecutionError:

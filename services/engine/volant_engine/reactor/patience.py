@@ -1,6 +1,7 @@
 """Trying again what fails because something is away."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -25,20 +26,28 @@ class Patience:
         self._longest = longest
         self._chance = chance
 
-    async def until_done(self, what: str, call: Callable[[], Awaitable[_T]]) -> _T:
+    async def until_done(self, what: str, call: Callable[[], Awaitable[_T]], tries: int = 0) -> _T:
         """The result of `call`, however long it takes for what it needs to come back.
 
+        Args:
+            what: what it does, for logs.
+            call: what to try.
+            tries: how often; 0 for ever.
+
         Raises:
-            VolantError: `call` was refused; trying again would not help.
+            VolantError: `call` was refused; trying again would not help (or was tried often enough).
         """
         pause = self._first
-        while True:
+        for count in itertools.count(1):
             try:
                 return await call()
             except AWAY as away:
+                if count == tries:
+                    raise
                 _log.warning("trying again", what=what, error=away.message, pause=pause)
             await self.rest(pause)
             pause = min(2 * pause, self._longest)
+        raise AssertionError("counting has no end")
 
     async def rest(self, pause: float) -> None:
         """Pause for about so many seconds."""

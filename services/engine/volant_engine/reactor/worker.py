@@ -10,6 +10,7 @@ class Worker:
     """Sequential by construction: only the engine's pump advances it, one event after another."""
 
     __slots__ = (
+        "__weakref__",
         "assignment",
         "attempts",
         "begun",
