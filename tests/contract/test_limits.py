@@ -16,6 +16,7 @@ from volantidl.service import admin_pb2_grpc
 MIB = 1024 * 1024
 # Of HTTP/2: length (24 bits), type, flags, stream.
 FRAME = struct.Struct(">HBBBI")
+SETTINGS, PING, GOAWAY = 4, 6, 7
 
 
 def task_of(size: int) -> task_pb2.TaskCreateRequest:
@@ -77,27 +78,21 @@ async def goodbye_after_pings(address: str, pings: int, interval: float) -> byte
     """Ping as a keepalive does, on a connection without calls: the text of the server's GOAWAY, None without one."""
     host, port = address.rsplit(":", 1)
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + FRAME.pack(0, 0, 4, 0, 0))
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + FRAME.pack(0, 0, SETTINGS, 0, 0))
 
     async def listen() -> bytes | None:
-        acknowledged = 0
-        while acknowledged < pings:
-            high, low, kind, _flags, _stream = FRAME.unpack(await reader.readexactly(FRAME.size))
-            payload = await reader.readexactly(high * 256 + low)
-            if kind == 7:
-                return payload[8:]
-            acknowledged += kind == 6
-        return None
-
-    # Heard while pinging: after its GOAWAY the server closes, and a ping into that would hide what it said.
-    listening = asyncio.ensure_future(listen())
-    try:
+        try:
         for _ in range(pings):
-            writer.write(FRAME.pack(0, 8, 6, 0, 0) + b"volant!!")
+            writer.write(FRAME.pack(0, 8, PING, 0, 0) + b"volant!!")
+            answered = False
+            while not answered:
+                high, low, kind, _flags, _stream = FRAME.unpack(await reader.readexactly(FRAME.size))
+                payload = await reader.readexactly(high * 256 + low)
+                if kind == GOAWAY:
+                    return payload[8:]
+                answered = kind == PING
             # What the interval separates is the pings themselves.
-            if (await asyncio.wait([listening], timeout=interval))[0]:
-                break
-        return await listening
+            await asyncio.sleep(interval)
     finally:
         writer.close()
         with contextlib.suppress(ConnectionError):
