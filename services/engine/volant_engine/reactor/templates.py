@@ -1,6 +1,7 @@
 """Command templates: `{{ .Input }}` and its like in a container's command (contract rows 2.101 to 2.104)."""
 
 import dataclasses
+import decimal
 import math
 import re
 from collections.abc import Sequence
@@ -139,7 +140,7 @@ def _go_float(value: float) -> str:
         return "+Inf" if value > 0 else "-Inf"
     exponent = math.floor(math.log10(abs(value))) if value else 0
     if -5 < exponent < 21:
-        text = f"{value:.{max(0, 17 - exponent)}f}" if "e" in repr(value) else repr(value)
+        text = format(decimal.Decimal(repr(value)), "f")
         return text.rstrip("0").rstrip(".") if "." in text else text
     mantissa, _, power = repr(value).partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(power):+03d}"
