@@ -79,9 +79,7 @@ async def goodbye_after_pings(address: str, pings: int, interval: float) -> byte
     host, port = address.rsplit(":", 1)
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + FRAME.pack(0, 0, SETTINGS, 0, 0))
-
-    async def listen() -> bytes | None:
-        try:
+    try:
         for _ in range(pings):
             writer.write(FRAME.pack(0, 8, PING, 0, 0) + b"volant!!")
             answered = False
@@ -97,6 +95,7 @@ async def goodbye_after_pings(address: str, pings: int, interval: float) -> byte
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
+    return None
 
 
 @pytest.mark.parametrize(("min_ping_seconds", "goodbye"), [(0.02, None), (300, b"too_many_pings")])
