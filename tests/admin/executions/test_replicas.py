@@ -1,6 +1,9 @@
 """Two admin replicas on one database: news finds its way, leases move."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import scripted
 from scripted import Execution, Node, Task, at, node, part, phase, task  # noqa: F401
 
 from volant_admin.dispatch import store
-from volant_core import postgres
+from volant_core import errors, postgres
 from volantidl.admin import signal_pb2
 from volantidl.core import identifier_pb2
 
@@ -82,6 +85,36 @@ async def test_replicas_end_one_anothers_lost_sessions(
     clock.advance(20)
     heir = await other.engine("heir")
     assert (await heir.given()).id.name == name
+
+
+async def test_news_survives_cut_connections(
+    platform: scripted.Platform, other: scripted.Platform, postgres_dsn: str
+) -> None:
+    engine = await other.engine()
+    names = [await platform.create() for _ in range(2)]
+    given = [await engine.given() for _ in names]
+    surgeon = await postgres.Database.connect(postgres_dsn, max_size=1)
+    await surgeon.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    async def patiently(attempt: Callable[[], Awaitable[object]]) -> None:
+        async with asyncio.timeout(20):
+            while True:
+                with contextlib.suppress(errors.UnavailableError):
+                    await attempt()
+                    return
+
+    for name in names:
+        await patiently(functools.partial(platform.terminate, name))
+    # Nobody may have listened just then: what was missed is told afterwards.
+    heard = set()
+    while heard != set(names):
+        heard.add((await engine.hear()).abort.id.name)
+    await patiently(lambda: engine.report(*(part(one, record=phase(Execution.ABORTED)) for one in given)))
+    assert (await platform.get(names[0])).closure.phase == Execution.ABORTED
+    await surgeon.close()
 
 
 async def test_voided_leases_are_claimed_anew(

@@ -103,11 +103,8 @@ class News:
 
     async def send_all(self, session: sessions_.Session) -> None:
         """Tell an engine everything that it may have missed."""
-        signals, children = await store.session_news(self._database, session.id)
-        for row in signals:
-            session.push(dispatch_pb2.AttachResponse(signal=store.signal_of(row)))
-        for row in children:
-            session.push(dispatch_pb2.AttachResponse(child=store.child_of(row)))
+        for message in await store.session_news(self._database, session.id):
+            session.push(message)
 
     def _add(self, item: _Item) -> None:
         self._own[item] = None

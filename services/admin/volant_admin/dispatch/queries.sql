@@ -211,6 +211,12 @@ FROM admin.executions c
 JOIN admin.executions p ON p.id = c.parent_execution_id
 WHERE c.id = ANY($1::bigint[]) AND c.ended AND NOT p.ended AND p.lease_session IS NOT NULL;
 
+-- session_aborts
+-- What a session leases that users want ended.
+SELECT e.execution_project, e.execution_domain, e.execution_name, e.lease_session, e.abort_cause, e.abort_principal
+FROM admin.executions e
+WHERE e.lease_session = $1 AND NOT e.ended AND e.phase = 'ABORTING';
+
 -- session_signals
 -- All signals with a value of what a session leases.
 SELECT e.execution_project, e.execution_domain, e.execution_name, e.lease_session, g.signal_id, g.value

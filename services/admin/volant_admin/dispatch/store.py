@@ -105,14 +105,16 @@ async def child_news(database: postgres.Database, children: Iterable[int]) -> li
     return await database.fetch(QUERIES["child_news"], list(children))
 
 
-async def session_news(
-    database: postgres.Database, session: str
-) -> tuple[list[postgres.Record], list[postgres.Record]]:
-    """Signals with a value and ended children of everything that a session leases."""
-    return (
-        await database.fetch(QUERIES["session_signals"], session),
-        await database.fetch(QUERIES["session_children"], session),
-    )
+async def session_news(database: postgres.Database, session: str) -> list[dispatch_pb2.AttachResponse]:
+    """Aborts, signals with a value and ended children of everything that a session leases."""
+    aborts = await database.fetch(QUERIES["session_aborts"], session)
+    signals = await database.fetch(QUERIES["session_signals"], session)
+    children = await database.fetch(QUERIES["session_children"], session)
+    return [
+        *(dispatch_pb2.AttachResponse(abort=abort_of(row)) for row in aborts),
+        *(dispatch_pb2.AttachResponse(signal=signal_of(row)) for row in signals),
+        *(dispatch_pb2.AttachResponse(child=child_of(row)) for row in children),
+    ]
 
 
 def execution_id(row: postgres.Record) -> identifier_pb2.WorkflowExecutionIdentifier:

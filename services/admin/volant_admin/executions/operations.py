@@ -113,6 +113,8 @@ class Executions:
                 "Cannot abort an already terminate workflow execution", already_terminal(phase)
             )
         self._dispatcher.news.abort(number)
+        # One that nobody leases may have been passed over by a claim while its row was changed.
+        self._dispatcher.claim_soon()
 
     async def update(self, request: execution_pb2.ExecutionUpdateRequest) -> None:
         """Archive an execution, or bring it back."""
