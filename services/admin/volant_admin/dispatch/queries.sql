@@ -148,10 +148,15 @@ DELETE FROM admin.engine_sessions WHERE session = $1;
 DELETE FROM admin.engine_sessions WHERE expires_at <= $1;
 
 -- release_orphans
--- Executions whose session is gone wait for another.
-UPDATE admin.executions e SET lease_session = NULL
-WHERE NOT e.ended AND e.lease_session IS NOT NULL
-    AND NOT EXISTS (SELECT FROM admin.engine_sessions s WHERE s.session = e.lease_session);
+-- Executions whose session is gone wait for another. Locked in the order of reports, or the two could wait for each other.
+WITH orphans AS MATERIALIZED (
+    SELECT o.id FROM admin.executions o
+    WHERE NOT o.ended AND o.lease_session IS NOT NULL
+        AND NOT EXISTS (SELECT FROM admin.engine_sessions s WHERE s.session = o.lease_session)
+    ORDER BY o.id
+    FOR NO KEY UPDATE OF o
+)
+UPDATE admin.executions e SET lease_session = NULL FROM orphans WHERE e.id = orphans.id;
 
 -- next_expiry
 -- When the first session expires.
