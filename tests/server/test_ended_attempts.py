@@ -76,7 +76,7 @@ def test_what_runs_is_ended_and_tried_again(
     notes, go = tmp_path / "notes", tmp_path / "go"
     notes.touch()
     script = f"echo $$ >> {notes}; while [ ! -e {go} ]; do sleep 0.1; done"
-    server = up().ready()
+    server = up(engine=True).ready()
     execution = client(server).launch(script)
     until(lambda: notes.read_text().count("\n") == 1, "the task did not start")
     pid = int(notes.read_text())
@@ -92,7 +92,7 @@ def test_what_runs_is_ended_and_tried_again(
         server.process.wait(30)
     assert Path(f"/proc/{pid}").exists() == (way == "kill -9"), "only a crash leaves attempts, to be adopted"
 
-    again = up().ready()
+    again = up(engine=True).ready()
     asked = client(again)
     runs = 1 if way == "kill -9" else 2
     until(lambda: notes.read_text().count("\n") == runs, f"it should have run {runs} times")
