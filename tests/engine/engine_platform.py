@@ -59,10 +59,10 @@ class Platform:
                 await channel.close()
 
     @contextlib.asynccontextmanager
-    async def engine(self, channel: grpc.aio.Channel, **settings):
+    async def engine(self, channel: grpc.aio.Channel, *, catalog: grpc.aio.Channel | None = None, **settings):
         async with service.open_engine(
             admin=channel,
-            catalog=channel,
+            catalog=catalog or channel,
             blobs=self.blobs,
             launcher=self.launcher,
             settings=EngineSettings(retry_seconds=(0.01, 0.05), **settings),
