@@ -64,8 +64,12 @@ class Platform:
 
     def call(self, method: MethodDescriptor, service: str, requests: list[Message]) -> str:
         """Call it and take what comes: the status."""
+        shown = "\n--\n".join(text_format.MessageToString(request)[:3000] for request in requests)
+        return self.call_with(method, service, [request.SerializeToString() for request in requests], shown)
+
+    def call_with(self, method: MethodDescriptor, service: str, sent: list[bytes], shown: str) -> str:
+        """The same with bytes."""
         path = f"/{service}/{method.name}"
-        sent = [request.SerializeToString() for request in requests]
         try:
             if method.client_streaming:
                 answers = self.channel.stream_stream(path)(iter(sent), timeout=HANG_S)
@@ -78,7 +82,6 @@ class Platform:
         except grpc.RpcError as error:
             code = error.code().name
             if code in NEVER or (code == "UNIMPLEMENTED" and method.full_name not in fuzz_requests.NOT_OFFERED):
-                shown = "\n--\n".join(text_format.MessageToString(request)[:3000] for request in requests)
                 pytest.fail(f"{path}: {code}: {error.details()}\nfor {shown}\n{self.log.read_text()[-3000:]}")
             self.last_refusal = f"{code}: {error.details()}"
             return code
@@ -165,6 +168,29 @@ def test_it_answers(platform: Platform, service: str, name: str) -> None:
         # A fifth; a few cases are too few to tell.
         wanted = 0.2 * (CASES // 2) if CASES >= MANY_CASES else 1
         assert outcomes["changed"]["OK"] >= wanted, (outcomes, platform.last_refusal)
+
+
+def test_bytes_that_may_be_no_message(platform: Platform) -> None:
+    """Any bytes at all, and valid requests with one byte changed."""
+    unary = [
+        (s, m) for s, m in METHODS if not described(s, m).client_streaming and not described(s, m).server_streaming
+    ]
+    answered = set()
+
+    @hypothesis.seed(SEED)
+    @hypothesis.settings(SETTINGS, max_examples=5 * CASES)
+    @hypothesis.given(st.sampled_from(unary), st.binary(max_size=200), st.integers(0, 10_000), st.integers(0, 255))
+    def cases(which: tuple[str, str], anything: bytes, at: int, byte: int) -> None:
+        service, name = which
+        sent = bytearray(fuzz_requests.VALID[service][name](platform.seeds).SerializeToString())
+        if sent and at % 2:
+            sent[at % len(sent)] = byte
+        else:
+            sent = bytearray(anything)
+        answered.add(platform.call_with(described(service, name), service, [bytes(sent)], repr(bytes(sent))))
+
+    cases()
+    assert "INVALID_ARGUMENT" in answered
 
 
 def test_every_method_that_is_served_has_its_cases(platform: Platform) -> None:
