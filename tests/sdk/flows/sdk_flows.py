@@ -113,7 +113,7 @@ def big(size: int) -> str:
 
 
 @task
-def write_file(text: str) -> File["txt"]:
+def write_file(text: str) -> File["txt"]:  # noqa: F821 - the format, no name
     made = File.new("made.txt")
     with open(made.path, "w") as stream:
         stream.write(text)
@@ -121,7 +121,7 @@ def write_file(text: str) -> File["txt"]:
 
 
 @task
-def read_file(file: File["txt"]) -> str:
+def read_file(file: File["txt"]) -> str:  # noqa: F821 - the format, no name
     with open(file) as stream:
         return stream.read()
 

@@ -14,13 +14,26 @@ if TYPE_CHECKING:
     from volant.authoring.caching import CachePolicy as CachePolicy
     from volant.authoring.caching import VersionParameters as VersionParameters
     from volant.authoring.conditional import conditional as conditional
+    from volant.authoring.containers import ContainerTask as ContainerTask
+    from volant.authoring.containers import Echo as Echo
+    from volant.authoring.containers import OutputLocation as OutputLocation
+    from volant.authoring.containers import ShellTask as ShellTask
+    from volant.authoring.containers import SQLite3Config as SQLite3Config
+    from volant.authoring.containers import SQLite3Task as SQLite3Task
+    from volant.authoring.containers import SQLTask as SQLTask
     from volant.authoring.dynamic import dynamic as dynamic
     from volant.authoring.gate import approve as approve
     from volant.authoring.gate import sleep as sleep
     from volant.authoring.gate import wait_for_input as wait_for_input
+    from volant.authoring.image import ImageSpec as ImageSpec
+    from volant.authoring.imperative import Environment as Environment
+    from volant.authoring.imperative import ImperativeWorkflow as ImperativeWorkflow
+    from volant.authoring.imperative import create_node as create_node
     from volant.authoring.launch_plan import ConcurrencyLimitBehavior as ConcurrencyLimitBehavior
     from volant.authoring.launch_plan import ConcurrencyPolicy as ConcurrencyPolicy
     from volant.authoring.launch_plan import LaunchPlan as LaunchPlan
+    from volant.authoring.machines import GPUAccelerator as GPUAccelerator
+    from volant.authoring.machines import PodTemplate as PodTemplate
     from volant.authoring.mapping import map_task as map_task
     from volant.authoring.notification import Email as Email
     from volant.authoring.notification import PagerDuty as PagerDuty
@@ -64,22 +77,34 @@ _HOMES = {
     "Checkpoint": "volant.checkpoint",
     "ConcurrencyLimitBehavior": "volant.authoring.launch_plan",
     "ConcurrencyPolicy": "volant.authoring.launch_plan",
+    "ContainerTask": "volant.authoring.containers",
     "CronSchedule": "volant.authoring.schedule",
     "Deck": "volant.deck",
     "DefinitionError": "volant.errors",
     "Directory": "volant.types.files",
+    "Echo": "volant.authoring.containers",
     "Email": "volant.authoring.notification",
+    "Environment": "volant.authoring.imperative",
     "File": "volant.types.files",
     "FixedRate": "volant.authoring.schedule",
     "FlyteError": "volant.types.failures",
+    "GPUAccelerator": "volant.authoring.machines",
     "HashMethod": "volant.types.annotated",
     "IgnoreOutputs": "volant.errors",
+    "ImageSpec": "volant.authoring.image",
+    "ImperativeWorkflow": "volant.authoring.imperative",
     "LaunchPlan": "volant.authoring.launch_plan",
+    "OutputLocation": "volant.authoring.containers",
     "PagerDuty": "volant.authoring.notification",
+    "PodTemplate": "volant.authoring.machines",
     "RecoverableError": "volant.errors",
     "Remote": "volant.client.remote",
     "Resources": "volant.authoring.resources",
+    "SQLTask": "volant.authoring.containers",
+    "SQLite3Config": "volant.authoring.containers",
+    "SQLite3Task": "volant.authoring.containers",
     "Secret": "volant.secrets",
+    "ShellTask": "volant.authoring.containers",
     "Slack": "volant.authoring.notification",
     "StructuredDataset": "volant.types.frames",
     "TypeAnnotation": "volant.types.annotated",
@@ -90,6 +115,7 @@ _HOMES = {
     "WorkflowFailurePolicy": "volant.authoring.workflow",
     "approve": "volant.authoring.gate",
     "conditional": "volant.authoring.conditional",
+    "create_node": "volant.authoring.imperative",
     "current_context": "volant.context",
     "dynamic": "volant.authoring.dynamic",
     "eager": "volant.authoring.workflow",
@@ -112,22 +138,34 @@ __all__ = [
     "Checkpoint",
     "ConcurrencyLimitBehavior",
     "ConcurrencyPolicy",
+    "ContainerTask",
     "CronSchedule",
     "Deck",
     "DefinitionError",
     "Directory",
+    "Echo",
     "Email",
+    "Environment",
     "File",
     "FixedRate",
     "FlyteError",
+    "GPUAccelerator",
     "HashMethod",
     "IgnoreOutputs",
+    "ImageSpec",
+    "ImperativeWorkflow",
     "LaunchPlan",
+    "OutputLocation",
     "PagerDuty",
+    "PodTemplate",
     "RecoverableError",
     "Remote",
     "Resources",
+    "SQLTask",
+    "SQLite3Config",
+    "SQLite3Task",
     "Secret",
+    "ShellTask",
     "Slack",
     "StructuredDataset",
     "TypeAnnotation",
@@ -139,6 +177,7 @@ __all__ = [
     "__version__",
     "approve",
     "conditional",
+    "create_node",
     "current_context",
     "dynamic",
     "eager",

@@ -52,7 +52,8 @@ def render(decks: Sequence[Deck]) -> str:
     )
     style = (
         "body{font-family:sans-serif;margin:1.5em}nav ul{display:flex;gap:1em;list-style:none;padding:0}"
-        "section{border-top:1px solid #ddd;padding:.5em 0}table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.2em .6em}"
+        "section{border-top:1px solid #ddd;padding:.5em 0}table{border-collapse:collapse}"
+        "td,th{border:1px solid #ccc;padding:.2em .6em}"
     )
     return (
         f"<!doctype html><html><head><meta charset='utf-8'><title>Deck</title><style>{style}</style></head>"

@@ -70,9 +70,9 @@ class Secrets:
             content = path.read_bytes()
         except OSError as cause:
             raise errors.NotFoundError(
-                f"the secret group={group!r} key={key!r} is neither in the environment ({name}) nor in the file {path}. "
-                f"Declare it with secret_requests=[Secret(group={group!r}, key={key!r})] and store it with "
-                f"`volant secret set`"
+                f"the secret group={group!r} key={key!r} is neither in the environment ({name}) nor in the "
+                f"file {path}. Declare it with secret_requests=[Secret(group={group!r}, key={key!r})] and store it "
+                f"with `volant secret set`"
             ) from cause
         return content if encode_mode == "rb" else content.decode().strip()
 

@@ -83,8 +83,8 @@ def _bind_inside(value: Any, python_type: Any, literal_type: types_pb2.LiteralTy
     if isinstance(value, dict) and base is dict:
         return BindingMap({str(key): _bind_untyped(one, f"{subject}[{key!r}]") for key, one in value.items()})
     raise errors.DefinitionError(
-        f"{subject}: expected {transformer.describe(python_type)}, found {type(value).__name__} with the outputs of other "
-        f"nodes inside. Only lists and dictionaries can hold them; build other values in a task"
+        f"{subject}: expected {transformer.describe(python_type)}, found {type(value).__name__} with the outputs "
+        f"of other nodes inside. Only lists and dictionaries can hold them; build other values in a task"
     )
 
 

@@ -41,7 +41,7 @@ class Branch(entity.Entity):
         """The nodes that can be chosen."""
         return [*(case.then for case in self.cases), *([self.else_node] if self.else_node is not None else [])]
 
-    def run(self, inputs: Mapping[str, Any]) -> Any:
+    def run(self, inputs: Mapping[str, Any]) -> Any:  # noqa: ARG002 - the interface's
         """Refused: a branch lives inside a graph."""
         raise errors.DefinitionError("a conditional runs only inside a workflow")
 
@@ -71,7 +71,8 @@ class ConditionalSection:
             if condition is not None and not isinstance(condition, promises.Expression):
                 hint = ". Use .is_true()" if isinstance(condition, promises.Promise) else ""
                 raise errors.DefinitionError(
-                    f"{entity.caller_line()}: conditional({self._name!r}): expected a comparison, found {condition!r}{hint}"
+                    f"{entity.caller_line()}: conditional({self._name!r}): expected a comparison, "
+                    f"found {condition!r}{hint}"
                 )
             self._tracer.open_scope()
             return None
@@ -103,13 +104,14 @@ class ConditionalSection:
         found = getattr(value, "node", None)
         if not made or found is not made[-1]:
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: conditional({self._name!r}): .then(…) needs a call of a task or workflow, found {value!r}"
+                f"{entity.caller_line()}: conditional({self._name!r}): .then(…) needs a call of a task or workflow, "
+                f"found {value!r}"
             )
         if len(made) > 1:
             others = ", ".join(one.entity.short_name for one in made[:-1])
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: conditional({self._name!r}): .then(…) takes one call, but {others} is called in it "
-                f"too. Put them into a workflow of their own and call that"
+                f"{entity.caller_line()}: conditional({self._name!r}): .then(…) takes one call, but {others} is called "
+                f"in it too. Put them into a workflow of their own and call that"
             )
         return made[0]
 

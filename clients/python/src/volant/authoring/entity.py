@@ -15,6 +15,9 @@ from volant.types import transformer
 class Entity(abc.ABC):
     """Something that can be called, be a node, and be registered."""
 
+    replaced = False
+    """Whether a test replaces what it does."""
+
     def __init__(self, name: str, signature: interface.Interface) -> None:
         self.name = name
         self.interface = signature
@@ -46,7 +49,8 @@ class Entity(abc.ABC):
         else:
             if len(args) > len(names):
                 raise errors.TypeMismatchError(
-                    f"{caller_line()}: {self.name} takes {len(names)} inputs ({', '.join(names)}), {len(args)} were given"
+                    f"{caller_line()}: {self.name} takes {len(names)} inputs ({', '.join(names)}), "
+                    f"{len(args)} were given"
                 )
             inputs = dict(zip(names, args, strict=False))
             for name, value in kwargs.items():

@@ -99,8 +99,8 @@ def interface_of(function: Callable[..., Any]) -> Interface:
         if parameter.kind in {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
             star = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else "**"
             raise errors.DefinitionError(
-                f"{where(function)}: {function.__name__}() takes {star}{name}; the inputs of a task or workflow are part "
-                f"of its interface, so each needs a name. Use a list or a dict instead"
+                f"{where(function)}: {function.__name__}() takes {star}{name}; the inputs of a task or workflow are "
+                f"part of its interface, so each needs a name. Use a list or a dict instead"
             )
         inputs[name] = hints.get(name, Any)
         if parameter.default is not MISSING:

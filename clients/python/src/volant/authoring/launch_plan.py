@@ -136,7 +136,8 @@ class LaunchPlan(entity.Entity):
         same = (known.settings, known.fixed_inputs, known.interface.defaults)
         if same != (made.settings, made.fixed_inputs, made.interface.defaults):
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: there is a launch plan {name!r} with other inputs or settings; give this one another name"
+                f"{entity.caller_line()}: there is a launch plan {name!r} with other inputs or settings; "
+                f"give this one another name"
             )
         return known
 

@@ -101,7 +101,7 @@ def map_task(
     min_successes: int | None = None,
     min_success_ratio: float = 1.0,
     run_all_sub_nodes: bool = False,
-    metadata: Any = None,
+    metadata: Any = None,  # noqa: ARG001 - other SDKs have it
 ) -> MapTask:
     """The same task for every element of a list: `map_task(square)(x=[1, 2, 3])`.
 

@@ -129,5 +129,6 @@ def check_ids(made: list[graphs.Node]) -> None:
         other = seen.setdefault(node.id, node)
         if other is not node:
             raise errors.DefinitionError(
-                f"{node.line}: the node id {node.id!r} is taken by the call at {other.line}; give one of them another node_name"
+                f"{node.line}: the node id {node.id!r} is taken by the call at {other.line}; "
+                f"give one of them another node_name"
             )

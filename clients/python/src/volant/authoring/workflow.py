@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import functools
@@ -90,7 +91,8 @@ class PythonWorkflow(Workflow, Generic[P, R]):
         functools.update_wrapper(self, function)
         if inspect.iscoroutinefunction(function) and not eager_reason:
             raise errors.DefinitionError(
-                f"{interface.where(function)}: a workflow's body is traced and cannot be async; use @eager for async def"
+                f"{interface.where(function)}: a workflow's body is traced and cannot be async; "
+                f"use @eager for async def"
             )
         self._trace_now()
 
@@ -101,10 +103,8 @@ class PythonWorkflow(Workflow, Generic[P, R]):
 
     def _trace_now(self) -> None:
         """Trace while the workflow is being defined; a name that is defined later puts it off to the first use."""
-        try:
+        with contextlib.suppress(NameError):
             self._trace()
-        except NameError:
-            pass
 
     def _trace(self) -> None:
         variables = self.interface.typed.inputs.variables
@@ -117,7 +117,7 @@ class PythonWorkflow(Workflow, Generic[P, R]):
                 self._graph = self._driven_graph()
                 return
             graph = tracing.trace(self.function, self.interface, inputs)
-            self._failure_node = failure_node_for(self, inputs)
+            self._failure_node = failure_node_for(self, self.settings.on_failure, inputs)
         except promises.NeedsValueError as reason:
             self.eager_reason = f"{reason.line}: {reason.operation} needs the value of {reason.promise}"
             graph = self._driven_graph()
@@ -170,9 +170,10 @@ class PythonWorkflow(Workflow, Generic[P, R]):
         return interface.where(self.function)
 
 
-def failure_node_for(owner: Workflow, inputs: Mapping[str, Any], node_id: str = "fn0") -> node.Node | None:
+def failure_node_for(
+    owner: Workflow, handler: entity.Entity | None, inputs: Mapping[str, Any], node_id: str = "fn0"
+) -> node.Node | None:
     """The failure handler as a node, bound to the workflow's inputs of the same names."""
-    handler = owner.settings.on_failure
     if handler is None:
         return None
     tracer = tracing.Tracer()
@@ -180,14 +181,15 @@ def failure_node_for(owner: Workflow, inputs: Mapping[str, Any], node_id: str = 
     for name, python_type in handler.interface.inputs.items():
         if takes_error(python_type) and name != ERROR_INPUT:
             raise errors.DefinitionError(
-                f"{handler.name} handles failures of {owner.name}: the platform gives the error only to an input that is "
-                f"named {ERROR_INPUT!r}; rename {name!r}"
+                f"{handler.name} handles failures of {owner.name}: the platform gives the error only to an input "
+                f"that is named {ERROR_INPUT!r}; rename {name!r}"
             )
         if name not in given and name not in handler.interface.defaults:
             if not takes_error(python_type):
                 raise errors.DefinitionError(
-                    f"{handler.name} handles failures of {owner.name}, but its input {name!r} is none of the workflow's "
-                    f"({', '.join(inputs)}). Give it a default; an input err: Optional[FlyteError] gets the error"
+                    f"{handler.name} handles failures of {owner.name}, but its input {name!r} is none of the "
+                    f"workflow's ({', '.join(inputs)}). Give it a default; "
+                    f"an input err: Optional[FlyteError] gets the error"
                 )
             given[name] = None
     made = tracer.add(handler, given)

@@ -95,8 +95,10 @@ def logs(platform_: remote.Remote, *, name: str, node: str | None, attempt: int 
         for number, tried in enumerate(made.attempts):
             if attempt is not None and number != attempt:
                 continue
-            for log in tried.closure.logs:
-                found.append({"node": made.id, "attempt": number, "log": log.name, "text": _text(platform_, log.uri)})
+            found.extend(
+                {"node": made.id, "attempt": number, "log": log.name, "text": _text(platform_, log.uri)}
+                for log in tried.closure.logs
+            )
     if node is not None and not found:
         raise errors.NotFoundError(f"execution {name} has no logs of a node {node!r}")
     if form == "json":

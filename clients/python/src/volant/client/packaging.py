@@ -61,7 +61,7 @@ def imported_files(root: pathlib.Path, modules: Iterable[object] | None = None) 
 def _installed_folders() -> list[pathlib.Path]:
     folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     folders.update(site.getsitepackages())
-    folders.update([site.getusersitepackages(), os.path.dirname(os.path.dirname(__file__))])
+    folders.update([site.getusersitepackages(), str(pathlib.Path(__file__).parent.parent)])
     return [pathlib.Path(folder).resolve() for folder in folders if folder]
 
 

@@ -100,7 +100,7 @@ class Remote:
             entities: Tasks, workflows, launch plans.
             version: The version; made from the code and settings by default, so that nothing changes for the same code.
             root: The folder whose code is uploaded; the topmost one of the entities' package by default.
-            copy: "auto" for the imported modules below the root, "all" for all files there, "none" for images with code.
+            copy: "auto" for the imported modules below the root, "all" for all files there, "none" for nothing.
             image: The image of tasks that name none.
             images: Named images.
             environment: Variables for every task.

@@ -76,6 +76,8 @@ def _accepted(one: entity.Entity, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 def execute(one: entity.Entity, inputs: Literals, overrides: node.Overrides | None = None) -> Literals:
     """Run any entity with literals."""
+    if one.replaced and not isinstance(one, task.Task):
+        return _encode_outputs(one.interface, one.run(decode_inputs(one, inputs)))
     if isinstance(one, task.Task):
         return tasks.run_task(
             one, inputs, overrides, holds_slot=not isinstance(one, dynamic.DynamicTask) and not one.is_eager

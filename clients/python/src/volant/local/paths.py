@@ -52,14 +52,9 @@ def part_of(literal: literals_pb2.Literal, path: tuple[Any, ...], subject: str) 
     for place, step in enumerate(path):
         kind = literal.WhichOneof("value")
         try:
-            if kind == "collection":
-                literal = literal.collection.literals[step]
-            elif kind == "map":
-                literal = _entry(literal.map.literals, step)
-            elif kind == "scalar" and literal.scalar.WhichOneof("value") in {"binary", "generic"}:
+            if kind == "scalar":
                 return _from_plain(plain.payload(literal), path[place:])
-            else:
-                raise TypeError(kind)
+            literal = literal.collection.literals[step] if kind == "collection" else _entry(literal.map.literals, step)
         except (IndexError, KeyError, TypeError) as cause:
             raise errors.TypeMismatchError(f"{subject} has no part {step!r}") from cause
     return literal

@@ -18,7 +18,7 @@ slots = threading.BoundedSemaphore(int(os.environ.get("VOLANT_LOCAL_PARALLELISM"
 
 
 def start(work: Callable[[], T]) -> concurrent.futures.Future[T]:
-    """Run something in a thread of its own, in a copy of this context. A forgotten one doesn't keep the process alive."""
+    """Run something in a thread of its own, in a copy of this context. It doesn't keep the process alive."""
     future: concurrent.futures.Future[T] = concurrent.futures.Future()
     context = contextvars.copy_context()
 

@@ -22,7 +22,7 @@ from volantidl.core import errors_pb2, literals_pb2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the task that the command line names; returns the exit code."""
     given = arguments.parse(sys.argv[1:] if argv is None else argv)
-    working = os.getcwd()
+    working = os.getcwd()  # noqa: PTH109 - no path object for a string
     if working not in sys.path:
         sys.path.append(working)
     return run(given)

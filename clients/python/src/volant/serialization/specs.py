@@ -224,15 +224,20 @@ def _gate(result: workflow_pb2.Node, called: gate.Gate) -> None:
 def node_metadata(made: graphs.Node) -> workflow_pb2.NodeMetadata:
     """A node's metadata: what its task says, changed by its overrides."""
     called = made.entity
-    if isinstance(called, mapping.MapTask):
-        target: entity.Entity = called.target
-    else:
-        target = called
+    # A mapped launch plan's own settings are not its node's.
+    mapped = called.target if isinstance(called, mapping.MapTask) and isinstance(called.target, task.Task) else None
+    target: entity.Entity = mapped or called
     name = called.workflow.short_name if isinstance(called, launch_plan.LaunchPlan) else called.short_name
     if isinstance(called, (mapping.MapTask, gate.Gate, conditional.Branch)):
         name = called.name
     result = workflow_pb2.NodeMetadata(name=name)
     result.retries.SetInParent()
+    _settings_of(target, result)
+    _overrides_of(made.overrides, result)
+    return result
+
+
+def _settings_of(target: entity.Entity, result: workflow_pb2.NodeMetadata) -> None:
     if isinstance(target, task.Task):
         given = target.settings
         result.retries.retries = given.retries
@@ -240,11 +245,13 @@ def node_metadata(made: graphs.Node) -> workflow_pb2.NodeMetadata:
             result.timeout.FromTimedelta(given.timeout)
         if given.interruptible is not None:
             result.interruptible = given.interruptible
-    elif isinstance(called, workflow.Workflow):
-        result.interruptible = called.settings.interruptible
-    elif isinstance(called, launch_plan.LaunchPlan):
-        result.interruptible = called.workflow.settings.interruptible
-    changed = made.overrides
+    elif isinstance(target, workflow.Workflow):
+        result.interruptible = target.settings.interruptible
+    elif isinstance(target, launch_plan.LaunchPlan):
+        result.interruptible = target.workflow.settings.interruptible
+
+
+def _overrides_of(changed: graphs.Overrides, result: workflow_pb2.NodeMetadata) -> None:
     if changed.name is not None:
         result.name = changed.name
     if changed.retries is not None:
@@ -259,7 +266,6 @@ def node_metadata(made: graphs.Node) -> workflow_pb2.NodeMetadata:
         result.cache_serializable = changed.cache.serialize
     elif changed.cache is not None:
         result.cacheable = changed.cache
-    return result
 
 
 def task_overrides(made: graphs.Node, settings: Settings) -> workflow_pb2.TaskNodeOverrides:

@@ -44,7 +44,7 @@ class FolderStore(local.LocalStore):
     """`s3://<bucket>/…` as files."""
 
     def __init__(self, root: str, bucket: str) -> None:
-        self._folder = os.path.join(root, bucket)
+        self._folder = f"{root}/{bucket}"
         self._prefix = f"s3://{bucket}/"
 
     def locate(self, uri: str) -> pathlib.Path:

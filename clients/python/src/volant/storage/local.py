@@ -29,7 +29,7 @@ def write_file(target: pathlib.Path, data: bytes) -> None:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(data)
-    os.replace(temporary, target)
+    os.replace(temporary, target)  # noqa: PTH105 - no path object for a string
 
 
 class LocalStore:
@@ -42,8 +42,7 @@ class LocalStore:
     def read(self, uri: str) -> bytes:
         """An object's bytes."""
         try:
-            with open(self.locate(uri), "rb") as stream:
-                return stream.read()
+            return self.locate(uri).read_bytes()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as cause:
             raise errors.NotFoundError(f"there is no object {uri}") from cause
 

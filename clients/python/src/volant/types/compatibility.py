@@ -29,7 +29,7 @@ def assignable(upstream: types_pb2.LiteralType, downstream: types_pb2.LiteralTyp
         return upstream_kind == kind and assignable(upstream.map_value_type, downstream.map_value_type)
     if kind == "blob":
         return upstream_kind == kind and _blobs(upstream.blob, downstream.blob)
-    if kind == "structured_dataset_type" or kind == "schema":
+    if kind in {"structured_dataset_type", "schema"}:
         return upstream_kind in {"structured_dataset_type", "schema"} and _columns(upstream, downstream)
     if kind == "enum_type":
         if upstream_kind == "enum_type":

@@ -124,7 +124,7 @@ class File(_Reference):
     @classmethod
     def new(cls, filename: str | os.PathLike[str]) -> typing.Self:
         """A file of this name in the task's working directory, still to be written."""
-        if os.path.isabs(filename):
+        if pathlib.Path(filename).is_absolute():
             raise errors.DefinitionError(f"File.new({filename!r}): give a relative name")
         target = pathlib.Path(context.current_context().working_directory, filename)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ class Directory(_Reference):
     @classmethod
     def new(cls, dirname: str | os.PathLike[str]) -> typing.Self:
         """An empty directory of this name in the task's working directory."""
-        if os.path.isabs(dirname):
+        if pathlib.Path(dirname).is_absolute():
             raise errors.DefinitionError(f"Directory.new({dirname!r}): give a relative name")
         target = pathlib.Path(context.current_context().working_directory, dirname)
         target.mkdir(parents=True)

@@ -20,7 +20,7 @@ _CSV_FILE = ".csv"
 
 
 def kwtypes(**columns: Any) -> collections.OrderedDict[str, Any]:
-    """Columns and their types: `Annotated[pd.DataFrame, kwtypes(name=str, age=int)]`."""
+    """Columns and their types, for the `Annotated` of a frame: name=str, age=int."""
     return collections.OrderedDict(columns)
 
 

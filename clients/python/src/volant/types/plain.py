@@ -89,7 +89,7 @@ def _cached(cache: dict[Any, Convert], python_type: Any, build: Callable[[Any], 
         return build(python_type)
     if found is None:
         # A class may contain itself: what is found while building refers to the finished converter.
-        cache[python_type] = lambda value: cache[python_type](value)
+        cache[python_type] = lambda value: cache[python_type](value)  # noqa: PLW0108 - looked up when it's called
         try:
             found = cache[python_type] = build(python_type)
         except BaseException:
@@ -213,7 +213,7 @@ def _dataclass_encoder(python_type: Any) -> Convert:
     return encode
 
 
-def _any_encoder(value: Any) -> Any:  # noqa: PLR0911 - one return for each family of values
+def _any_encoder(value: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - one return for each family of values
     kind = type(value)
     if kind in {int, float, str, bool, bytes, type(None)}:
         return value

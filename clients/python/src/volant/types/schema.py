@@ -53,7 +53,7 @@ def of(python_type: Any) -> Schema:
     return _schema(python_type, ())
 
 
-def _schema(python_type: Any, inside: tuple[Any, ...]) -> Schema:  # noqa: PLR0911, C901 - one return for each family
+def _schema(python_type: Any, inside: tuple[Any, ...]) -> Schema:  # noqa: C901, PLR0911, PLR0912 - one return for each family
     python_type = annotated.bare(python_type)
     origin = typing.get_origin(python_type)
     args = typing.get_args(python_type)
