@@ -43,11 +43,11 @@ KITS: Mapping[str, Kit] = {
         rehearsal={"volant_rehearsal": str(_HERE / "rehearsal_flytekit.py")},
     ),
     "volant": Kit(
-        scripts=("volant-execute",),
+        scripts=("volant-execute", "volant-map-execute"),
         fast="volant-fast-execute",
         preload=("volant",),
         files={},
-        rehearsal={},
+        rehearsal={"volant_rehearsal": str(_HERE / "rehearsal_volant.py")},
     ),
 }
 _KIT_OF_SCRIPT = {script: name for name, kit in KITS.items() for script in kit.scripts}

@@ -243,10 +243,17 @@ class ProcessLauncher:
                 self._memory.watch(here.name, here.pid, limit)
             here.began = started
             self._tell_running(here, started)
+            self._prepare_next(here, node)
         outcome = await here.outcome
+        self._prepare_next(here, node)
         if isinstance(outcome, run.Refusal):
             raise errors.UnavailableError(f"the attempt could not be started: {outcome.why}")
         return outcome if isinstance(outcome, verdicts.Ending) else None
+
+    def _prepare_next(self, here: run.Run, node: zygotes.Node) -> None:
+        """While the machine has room, let an attempt like this one warm up before it is asked for."""
+        if self._settings.spare and self._slots.has_room and here.plan.kit is not None:
+            self._zygotes.keep_spare(node)
 
     async def _adopt(self, here: run.Run) -> verdicts.Ending | None:
         """Wait for the end of an attempt that was started before; None when it never was."""

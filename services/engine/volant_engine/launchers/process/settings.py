@@ -29,6 +29,8 @@ class ProcessSettings:
     """The server's own environment, which attempts get too but for what is ours (`commands.inheritable`)."""
     warm: tuple[str, ...] = ("flytekit", "volant")
     """SDKs that are loaded from the start, where the interpreter has them."""
+    spare: bool = True
+    """Fork the next attempt of the version used last ahead of its time, while slots are free."""
     versions: int = 8
     """Zygotes of code versions that are kept; the least recently used end first."""
     grace: float = 5.0

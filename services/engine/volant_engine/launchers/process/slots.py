@@ -14,6 +14,11 @@ class Slots:
         self._used = 0
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more could start at once."""
+        return self._used < self._limit and not self._waiting
+
     def try_acquire(self) -> bool:
         """Take a slot if one is free and nobody waits."""
         if self._used < self._limit and not self._waiting:

@@ -49,6 +49,7 @@ attempt = load_file("volant_attempt", os.path.join(os.path.dirname(os.path.abspa
 _LARGEST_MESSAGE = 1 << 20
 _LARGEST_REPLAY = 1 << 16
 _CANNOT_START = 120
+_LONGEST_REHEARSAL = 5.0
 # Threads by name that are known to survive being left behind by a fork (40 of 40 forks beside them computed rightly).
 _HARMLESS_THREADS = ("jemalloc_bg_thd",)
 # Libraries whose worker threads carry the process's own name and re-create themselves after a fork.
@@ -66,6 +67,7 @@ class Zygote:
         self.names: dict[int, str] = {}
         self.replay: dict[str, bytes] = {}
         self.seeds: Message = {}
+        self.spare: tuple[int, socket.socket] | None = None
 
     def serve(self) -> None:
         """Answer requests and report ends, in one thread."""
@@ -110,6 +112,10 @@ class Zygote:
             if not self.fork():
                 self.become(message, socket.socket(fileno=descriptor))
             os.close(descriptor)
+        elif asked == "spare":
+            self.keep_spare()
+        elif asked == "no spare":
+            self.drop_spare()
         elif asked == "facts":
             self.tell(facts=facts())
         return True
@@ -128,6 +134,8 @@ class Zygote:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for descriptor in self.own:
                 os.close(descriptor)
+            if self.spare is not None:
+                self.spare[1].close()
         return child
 
     def reap(self) -> None:
@@ -139,6 +147,8 @@ class Zygote:
                 return
             if ended is None:
                 return
+            if self.spare is not None and self.spare[0] == ended.si_pid:
+                self.drop_spare()
             name = self.names.pop(ended.si_pid, None)
             if name is not None:
                 # While the leader is not reaped, its group's number can't belong to anybody else.
@@ -178,6 +188,7 @@ class Zygote:
 
     def load(self, module: str) -> Message:
         """Import the user's module here, if that leaves a process that can be forked."""
+        self.drop_spare()  # it lacks the module
         before = belongings()
         seeds = attempt.watch_seeds()
         attempt.flush()
@@ -210,11 +221,53 @@ class Zygote:
         except OSError as error:
             self.tell(refused=message["name"], why=str(error))
             return
-        child = self.fork()
+        child = self.use_spare(message) or self.fork()
         if not child:
             self.become_attempt(message)
         self.names[child] = message["name"]
         self.tell(started=message["name"], pid=child, at=time.time())
+
+    def keep_spare(self) -> None:
+        """Fork the next attempt ahead of its time: it warms up while it waits to hear what it shall be."""
+        if self.spare is None:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            child = self.fork()
+            if not child:
+                ours.close()
+                self.become_spare(theirs)
+            theirs.close()
+            self.spare = child, ours
+
+    def drop_spare(self) -> None:
+        """Let the spare end."""
+        if self.spare is not None:
+            self.spare[1].close()
+            self.spare = None
+
+    def use_spare(self, message: Message) -> int:
+        """Have the spare become an attempt: its pid, or 0 when there is none that can."""
+        if self.spare is None:
+            return 0
+        child, pipe = self.spare
+        self.spare = None
+        try:
+            pipe.send(json.dumps(message).encode())
+        except OSError:  # it is gone, or the message is too long for it
+            child = 0
+        pipe.close()
+        return child
+
+    def become_spare(self, pipe: socket.socket) -> NoReturn:
+        """In a fresh fork: touch what an attempt will touch, then wait."""
+        try:
+            warm_up()
+            data = pipe.recv(_LARGEST_MESSAGE)
+            pipe.close()
+            if data:
+                self.become_attempt(json.loads(data))
+        except BaseException:  # noqa: BLE001 (nobody waits for it)
+            sys.excepthook(*sys.exc_info())
+        os._exit(0)
 
     def become_attempt(self, message: Message) -> NoReturn:
         """In a fresh fork: become the attempt. Its last act is its exit code."""
@@ -245,6 +298,25 @@ class Zygote:
             sys.excepthook(*sys.exc_info())
         attempt.finish(folder, code)
         os._exit(1)
+
+
+def warm_up() -> None:
+    """Run what the SDK's rehearsal offers, but not for long."""
+    rehearsal = sys.modules.get("volant_rehearsal")
+    if rehearsal is None:
+        return
+
+    def enough(_number: int, _frame: Any) -> None:
+        raise TimeoutError("the rehearsal takes too long")
+
+    signal.signal(signal.SIGALRM, enough)
+    signal.setitimer(signal.ITIMER_REAL, _LONGEST_REHEARSAL)
+    try:
+        rehearsal.again()
+    except Exception as error:  # noqa: BLE001 (it was only for speed)
+        sys.stderr.write(f"A rehearsal failed: {error}\n")
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def _ignore(_signal: int, _frame: Any) -> None:

@@ -58,6 +58,7 @@ class Node:
         self.spoilt = ""
         """Why it can't fork, where it said so itself."""
         self._pids: dict[str, int] = {}
+        self._has_spare = False
         self._handlers: dict[str, Callable[[Any, dict[str, Any]], None]] = {
             "ended": self._ended,
             "started": self._started,
@@ -98,13 +99,27 @@ class Node:
         if loading is None:
             loading = self.modules[module] = asyncio.get_running_loop().create_future()
             loading.add_done_callback(_seen)
+            self._has_spare = False
             self._send({"op": "import", "module": module})
         return await asyncio.shield(loading)
 
     def run(self, name: str, request: Mapping[str, Any], watcher: Watcher) -> None:
         """Fork an attempt."""
         self.watchers[name] = watcher
+        self._has_spare = False
         self._send({"op": "run", "name": name, **request})
+
+    def keep_spare(self) -> None:
+        """Have the next attempt forked ahead of its time."""
+        if self.is_open and not self._has_spare:
+            self._has_spare = True
+            self._send({"op": "spare"})
+
+    def drop_spare(self) -> None:
+        """Have no attempt forked ahead."""
+        if self.is_open and self._has_spare:
+            self._has_spare = False
+            self._send({"op": "no spare"})
 
     def close(self) -> None:
         """Let it end; attempts live on and are watched in another way."""
@@ -184,6 +199,7 @@ class Zygotes:
         self._trees: dict[tuple[tuple[str, str], ...], asyncio.Task[_Tree | errors.UnavailableError]] = {}
         self._versions: collections.OrderedDict[_VersionKey, Node] = collections.OrderedDict()
         self._not_here: dict[_VersionKey, set[str]] = {}
+        self._spare: Node | None = None
         self._unrehearsed: set[str] = set()
         self._cold: set[str] = set()
         self.facts: dict[str, str] = {}
@@ -212,6 +228,13 @@ class Zygotes:
     async def bare(self) -> Node:
         """The zygote for cold commands: a bare interpreter."""
         return (await self._tree({})).bare
+
+    def keep_spare(self, node: Node) -> None:
+        """Fork an attempt of this version ahead; only the version used last has one."""
+        if self._spare is not None and self._spare is not node:
+            self._spare.drop_spare()
+        self._spare = node
+        node.keep_spare()
 
     async def sdk(self, kit: str, interpreter: Mapping[str, str]) -> Node | None:
         """The zygote with an SDK loaded; None when what the SDK does to a process can't be forked."""
