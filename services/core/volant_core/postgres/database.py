@@ -244,7 +244,7 @@ class Database:
             async with self._listener_lock:
                 if self._listener is not None:
                     return
-                with contextlib.suppress(errors.UnavailableError):
+                with contextlib.suppress(errors.UnavailableError, asyncpg.PostgresError):
                     await self._open_listener()
                     break
             await asyncio.sleep(_LISTENER_RETRY_S)
