@@ -283,6 +283,7 @@ BAD_PARTS = {
     "long node id": {"nodes": [node("n" * 256)]},
     "NUL in an error code": {"nodes": [node("n0", error={"code": "a\0b"})]},
     "error kind": {"nodes": [node("n0", error={"kind": 77})]},
+    "error time": {"nodes": [node("n0", error={"timestamp": {"nanos": 2**30}})]},
     "cache status": {"nodes": [node("n0", cache_status=44)]},
     "NUL in a URI": {"nodes": [node("n0", input_uri="s3://\0")]},
     "node time": {"nodes": [dispatch_pb2.NodeRecord(node_id="n0", updated_at={"seconds": 2**60})]},

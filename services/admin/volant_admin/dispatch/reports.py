@@ -136,6 +136,8 @@ def _name_of(names: tuple[str, ...], number: int, field: str) -> str:
 
 
 def _error(error: execution_pb2.ExecutionError, field: str) -> tuple[str, str]:
+    if error.HasField("timestamp"):
+        micros(error.timestamp, f"{field}.timestamp")
     return _name_of(ERROR_KINDS, error.kind, f"{field}.kind"), _text(error.code, f"{field}.code")
 
 
