@@ -32,6 +32,10 @@ class FakeAdmin:
         """Reports to be recorded but not answered."""
         self.fail = 0
         """Reports to be neither."""
+        self.faulty = 0
+        """Reports to be answered with INTERNAL."""
+        self.unfit = ""
+        """The execution whose records can't be recorded."""
         self.largest = 0
         self.children: dict[str, admin_execution_pb2.ExecutionCreateRequest] = {}
         self.refuse: errors.VolantError | None = None
@@ -90,9 +94,14 @@ class FakeAdmin:
         if self.fail > 0:
             self.fail -= 1
             raise errors.UnavailableError("away")
+        if self.faulty > 0:
+            self.faulty -= 1
+            raise errors.InternalError("deadlock")
         response = dispatch_pb2.ReportResponse()
         for part in request.executions:
             assignment = self.assignments[part.execution]
+            if assignment.id.name == self.unfit:
+                raise errors.InvalidArgumentError("nodes[0].node_id must not contain NUL characters")
             if part.epoch != assignment.epoch:
                 response.refused.add(execution=part.execution, epoch=part.epoch, reason="stale epoch")
                 continue

@@ -273,3 +273,21 @@ async def test_an_execution_is_loaded_anew_after_a_fault_of_ours(platform, monke
         store = await platform.finish(g.chain(2, g.PLAIN), g.literal_map(a=1))
     assert store.execution.phase == _Execution.SUCCEEDED
     assert set(platform.launcher.runs.values()) == {1}
+
+
+async def test_an_unfit_report_fails_its_own_execution_only(platform):
+    platform.admin.unfit = "exec1"
+    async with platform.serve() as channel, platform.engine(channel) as engine:
+        first = await platform.submit(g.chain(2, g.PLAIN), g.literal_map(a=1))
+        store = await platform.finish(g.chain(2, g.PLAIN), g.literal_map(a=1))
+        async with asyncio.timeout(5):
+            await engine.idle()
+    assert store.execution.phase == _Execution.SUCCEEDED
+    assert platform.admin.stores[first].execution.phase != _Execution.SUCCEEDED
+
+
+async def test_a_fault_of_admins_is_waited_out(platform):
+    platform.admin.faulty = 2
+    async with platform.serve() as channel, platform.engine(channel):
+        store = await platform.finish(g.chain(2, g.PLAIN), g.literal_map(a=1))
+    assert store.execution.phase == _Execution.SUCCEEDED

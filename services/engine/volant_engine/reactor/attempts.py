@@ -58,6 +58,10 @@ class Attempts:
         self._launching = asyncio.Semaphore(settings.launches)
         self._reading = asyncio.Semaphore(settings.reads)
 
+    def __len__(self) -> int:
+        """How many have news to come."""
+        return len(self._targets)
+
     def launch(self, one: worker.Worker, command: commands.Launch) -> None:
         """Start or adopt an attempt."""
         target = _Target(one, command, asyncio.Event())

@@ -116,6 +116,8 @@ class Engine:
 
     async def start(self) -> None:
         """Get ready and attach."""
+        telemetry.watch("volant_engine_executions_driven", "Executions that the engine drives.", self.__len__)
+        telemetry.watch("volant_engine_attempts_awaited", "Attempts that the engine waits for.", self._attempts.__len__)
         await self._launcher.start(self._attempts.heard)
         self._serving = [
             self._tasks.start("pump", self._pump()),

@@ -4,7 +4,7 @@ Nothing in an execution waits for a report; what had not got through when an eng
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import structlog
 
@@ -12,11 +12,13 @@ from volant_core import errors, telemetry
 from volant_core.rpc import client
 from volant_engine import settings as engine_settings
 from volant_engine.decide import records
-from volant_engine.reactor import patience, spans, worker
+from volant_engine.reactor import metrics, patience, spans, worker
 from volantidl.dispatch import dispatch_pb2, dispatch_pb2_grpc
 
 _log = structlog.get_logger(__name__)
 _MOST_RECORDS = 2000
+_FAULTS = 3
+"""How often a report is sent again after a fault of admin's."""
 
 
 class Reporter:
@@ -115,28 +117,46 @@ class Reporter:
         return request, sent
 
     async def _send(self, request: dispatch_pb2.ReportRequest, sent: list[tuple[worker.Worker, list[str]]]) -> None:
+        if telemetry.is_tracing():
+            for (one, _), part in zip(sent, request.executions, strict=True):
+                spans.record(one.key, part)
+        try:
+            response = await self._call(request, sent)
+        except errors.VolantError as wrong:
+            if len(sent) > 1:
+                # One part spoils the report for all: each goes alone, so that only its own execution suffers.
+                for alone, part in zip(sent, request.executions, strict=True):
+                    single = dispatch_pb2.ReportRequest(session=self._session, executions=[part])
+                    await self._send(single, [alone])
+                return
+            one = sent[0][0]
+            _log.exception("a report was refused", error=wrong.message, execution=one.assignment.id.name)
+            refusal = dispatch_pb2.Refusal(execution=one.number, epoch=one.epoch, reason=wrong.message, unfit=True)
+            response = dispatch_pb2.ReportResponse(refused=[refusal])
+        refusals = {refusal.execution: refusal for refusal in response.refused}
+        for one, forgotten in sent:
+            refused = refusals.get(one.number)
+            if refused is None:
+                self._acknowledged(one, forgotten)
+            else:
+                self._refused(one, refused)
+
+    async def _call(
+        self, request: dispatch_pb2.ReportRequest, sent: list[tuple[worker.Worker, list[str]]]
+    ) -> dispatch_pb2.ReportResponse:
         async def attempt() -> dispatch_pb2.ReportResponse:
             with telemetry.work_span("report", [one.key for one, _ in sent]):
                 return await client.call(self._stub.Report(request, timeout=self._settings.call_seconds))
 
-        if telemetry.is_tracing():
-            for (one, _), part in zip(sent, request.executions, strict=True):
-                spans.record(one.key, part)
-
-        call: Callable[[], Awaitable[dispatch_pb2.ReportResponse]] = attempt
-        try:
-            response = await self._patience.until_done("report", call)
-        except errors.VolantError as wrong:
-            _log.exception("a report was refused", error=wrong.message, executions=len(sent))
-            unfit = [
-                dispatch_pb2.Refusal(execution=one.number, epoch=one.epoch, reason=wrong.message, unfit=True)
-                for one, _ in sent
-            ]
-            response = dispatch_pb2.ReportResponse(refused=unfit)
-        refusals = {refusal.execution: refusal for refusal in response.refused}
-        for one, forgotten in sent:
-            refusal = refusals.get(one.number)
-            if refusal is None:
-                self._acknowledged(one, forgotten)
+        for _ in range(_FAULTS):
+            try:
+                with metrics.REPORT_SECONDS.time():
+                    response = await self._patience.until_done("report", attempt)
+            except errors.InternalError as fault:
+                # A fault of admin's, which may be over in a moment (two transactions in each other's way).
+                _log.warning("admin failed to record a report", error=fault.message)
+                await self._patience.rest(self._settings.retry_seconds[0])
             else:
-                self._refused(one, refusal)
+                metrics.count(request)
+                return response
+        return await attempt()
