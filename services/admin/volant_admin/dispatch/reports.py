@@ -241,7 +241,7 @@ def _add_tasks(table: Table, execution: int, tasks: Any) -> None:
         updated = micros(task.updated_at, f"{field}.updated_at")
         created = micros(task.created_at, f"{field}.created_at") if task.HasField("created_at") else updated
         started = micros(task.started_at, f"{field}.started_at") if task.HasField("started_at") else None
-        check_moments(task, field)
+        _check_details(task, field)
         added = b""
         if task.logs or task.reasons:
             added = dispatch_pb2.TaskRecord(logs=task.logs, reasons=task.reasons).SerializeToString()
@@ -274,8 +274,10 @@ def _add_tasks(table: Table, execution: int, tasks: Any) -> None:
             column.append(value)
 
 
-def check_moments(task: dispatch_pb2.TaskRecord, field: str) -> None:
-    """Refuse reasons whose time no reader could show. UnfitError."""
+def _check_details(task: dispatch_pb2.TaskRecord, field: str) -> None:
+    """Refuse an error that has no kind, and times that no reader could show."""
+    if task.HasField("error"):
+        _error(task.error, f"{field}.error")
     for index, reason in enumerate(task.reasons):
         if reason.HasField("occurred_at"):
             micros(reason.occurred_at, f"{field}.reasons[{index}].occurred_at")
@@ -291,6 +293,8 @@ def _add_elements(table: Table, execution: int, elements: Any) -> None:
             raise UnfitError(f"elements[{index}].phase has no value {phase}")
         if element.HasField("updated_at"):
             micros(element.updated_at, f"elements[{index}].updated_at")
+        if element.HasField("error"):
+            _error(element.error, f"elements[{index}].error")
         executions.append(execution)
         node_ids.append(node_id)
         indexes.append(element.index)
