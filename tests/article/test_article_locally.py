@@ -148,7 +148,7 @@ def test_custom_types(tmp_path):
 def test_features():
     import article_features
 
-    assert article_features.feature_pipeline(date=datetime.datetime(2024, 1, 5)) == "success"
+    assert article_features.feature_pipeline(date=datetime.datetime(2024, 1, 5, tzinfo=datetime.UTC)) == "success"
 
 
 def test_tuning_runs_in_parallel(tmp_path):

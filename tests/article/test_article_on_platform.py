@@ -1,6 +1,7 @@
 """Every example of the article, registered and run on an embedded platform, with the same results as locally."""
 
 import datetime
+import itertools
 import pathlib
 
 import numpy as np
@@ -137,7 +138,7 @@ def test_tuning_runs_in_parallel(remote, tmp_path):
     assert execution.outputs["o0"]["learning_rate"] == 0.2
     spans = sorted(tuple(map(float, one.read_text().split())) for one in tmp_path.iterdir() if one.is_file())
     assert len(spans) == 4
-    assert any(later[0] < earlier[1] for earlier, later in zip(spans, spans[1:], strict=False))
+    assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans))
 
 
 def test_etl(remote, tmp_path):

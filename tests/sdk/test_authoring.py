@@ -326,7 +326,7 @@ def test_bare_tuple_unpacks():
 
     @workflow
     def unpack(a: int):
-        x, y, z = three(a=a)
+        _, _, z = three(a=a)
         return z
 
     assert list(three.interface.outputs) == ["o0", "o1", "o2"]

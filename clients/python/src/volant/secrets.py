@@ -7,7 +7,7 @@ import enum
 import os
 import pathlib
 
-from volant import errors
+from volant import errors, user_code
 
 DEFAULT_FOLDER = "/etc/secrets"
 ENV_PREFIX = "_FSEC_"
@@ -34,7 +34,7 @@ class Secret:
 
     def __post_init__(self) -> None:
         if not self.group and not self.key:
-            raise errors.DefinitionError("a Secret needs a group, a key or both")
+            raise errors.DefinitionError(f"{user_code.caller_line()}: a Secret needs a group, a key or both")
 
     MountType = MountType
 

@@ -46,6 +46,10 @@ def bind(value: Any, python_type: Any, literal_type: types_pb2.LiteralType, subj
         outputs = len(value)
         what = "has no outputs" if not outputs else f"has {outputs} outputs; pass one of them"
         raise errors.DefinitionError(f"{subject}: {value.node.entity.name} {what}")
+    if getattr(value, "is_unfinished_conditional", False):
+        raise errors.DefinitionError(
+            f"{subject}: the conditional has no else_(); end it with .else_().then(…) or .fail(…)"
+        )
     if contains_promise(value):
         return _bind_inside(value, python_type, literal_type, subject)
     try:

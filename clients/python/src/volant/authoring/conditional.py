@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import calls, entity, interface, node, tracing
 from volant.authoring import promise as promises
+from volant.types import transformer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ConditionalSection:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._line = entity.caller_line()
+        self._line = user_code.caller_line()
         caller = calls.current()
         if caller is None:
             raise errors.DefinitionError(f"{self._line}: conditional() belongs inside a workflow; elsewhere use 'if'")
@@ -71,7 +72,7 @@ class ConditionalSection:
             if condition is not None and not isinstance(condition, promises.Expression):
                 hint = ". Use .is_true()" if isinstance(condition, promises.Promise) else ""
                 raise errors.DefinitionError(
-                    f"{entity.caller_line()}: conditional({self._name!r}): expected a comparison, "
+                    f"{user_code.caller_line()}: conditional({self._name!r}): expected a comparison, "
                     f"found {condition!r}{hint}"
                 )
             self._tracer.open_scope()
@@ -95,7 +96,7 @@ class ConditionalSection:
         target = self._target(made, value) if failure is None else None
         if condition is not None:
             if target is None:
-                raise errors.DefinitionError(f"{entity.caller_line()}: only else_() can .fail(…)")
+                raise errors.DefinitionError(f"{user_code.caller_line()}: only else_() can .fail(…)")
             self._cases.append((condition, target))
             return Condition(self)
         return self._finish(target, failure)
@@ -104,13 +105,14 @@ class ConditionalSection:
         found = getattr(value, "node", None)
         if not made or found is not made[-1]:
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: conditional({self._name!r}): .then(…) needs a call of a task or workflow, "
+                f"{user_code.caller_line()}: conditional({self._name!r}): .then(…) needs a call of a task or workflow, "
                 f"found {value!r}"
             )
         if len(made) > 1:
             others = ", ".join(one.entity.short_name for one in made[:-1])
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: conditional({self._name!r}): .then(…) takes one call, but {others} is called "
+                f"{user_code.caller_line()}: conditional({self._name!r}): .then(…) takes one call, "
+                f"but {others} is called "
                 f"in it too. Put them into a workflow of their own and call that"
             )
         return made[0]
@@ -151,6 +153,8 @@ class Then:
 
 class Condition:
     """A case that is complete: continue with `.elif_(…)` or `.else_()`."""
+
+    is_unfinished_conditional = True
 
     def __init__(self, section: ConditionalSection) -> None:
         self._section = section
@@ -207,6 +211,7 @@ def _common_interface(name: str, targets: Sequence[node.Node], line: str) -> int
         for key, kind in outputs.items():
             if found[key] != kind:
                 raise errors.TypeMismatchError(
-                    f"{line}: conditional({name!r}): output {key!r} is {kind} in one case and {found[key]} in another"
+                    f"{line}: conditional({name!r}): output {key!r} is {transformer.describe(kind)} in one case and "
+                    f"{transformer.describe(found[key])} in another"
                 )
     return interface.Interface(inputs={}, outputs=outputs or {})

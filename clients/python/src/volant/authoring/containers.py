@@ -15,8 +15,8 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from volant import context, errors
-from volant.authoring import entity, interface, naming, task
+from volant import context, errors, user_code
+from volant.authoring import interface, naming, task
 from volant.storage import router
 from volant.types.files import Directory, File
 
@@ -84,7 +84,7 @@ class ContainerTask(task.Task):
         metadata_format: str = "JSON",
         **options: Any,
     ) -> None:
-        settings = task.settings_from(entity.caller_line(), {**options, "container_image": image})
+        settings = task.settings_from(user_code.caller_line(), {**options, "container_image": image})
         super().__init__(name, _signature(inputs, outputs), settings)
         self.command = list(command)
         self.arguments = list(arguments)
@@ -116,7 +116,7 @@ class Echo(task.Task):
 
     def __init__(self, name: str, inputs: Mapping[str, Any] | None = None, **options: Any) -> None:
         outputs = {f"o{number}": kind for number, kind in enumerate((inputs or {}).values())}
-        super().__init__(name, _signature(inputs, outputs), task.settings_from(entity.caller_line(), options))
+        super().__init__(name, _signature(inputs, outputs), task.settings_from(user_code.caller_line(), options))
 
     def build_template(self, template: Any, settings: Any) -> None:
         """Nothing: there's no container."""
@@ -160,7 +160,7 @@ class ShellTask(VariableTask):
         debug: bool = False,
         **options: Any,
     ) -> None:
-        line = entity.caller_line()
+        line = user_code.caller_line()
         if (script is None) == (script_file is None):
             raise errors.DefinitionError(f"{line}: ShellTask {name!r} needs either script= or script_file=")
         self.output_locations = list(output_locs or ())
@@ -224,7 +224,7 @@ class SQLTask(VariableTask):
         **options: Any,
     ) -> None:
         outputs = {"results": output_schema_type} if output_schema_type is not None else {}
-        super().__init__(name, _signature(inputs, outputs), task.settings_from(entity.caller_line(), options))
+        super().__init__(name, _signature(inputs, outputs), task.settings_from(user_code.caller_line(), options))
         self.query_template = " ".join(query_template.split())
         if task_type is not None:
             self.task_type = task_type

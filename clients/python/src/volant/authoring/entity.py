@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import abc
-import sys
 from collections.abc import Container, Mapping
 from typing import Any
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import calls, interface
 from volant.types import transformer
 
@@ -49,23 +48,26 @@ class Entity(abc.ABC):
         else:
             if len(args) > len(names):
                 raise errors.TypeMismatchError(
-                    f"{caller_line()}: {self.name} takes {len(names)} inputs ({', '.join(names)}), "
+                    f"{user_code.caller_line()}: {self.name} takes {len(names)} inputs ({', '.join(names)}), "
                     f"{len(args)} were given"
                 )
             inputs = dict(zip(names, args, strict=False))
             for name, value in kwargs.items():
                 if name in inputs:
-                    raise errors.TypeMismatchError(f"{caller_line()}: {self.name} got two values for {name!r}")
+                    raise errors.TypeMismatchError(
+                        f"{user_code.caller_line()}: {self.name} got two values for {name!r}"
+                    )
                 inputs[name] = value
         unknown = [name for name in inputs if name not in names]
         if unknown:
             raise errors.TypeMismatchError(
-                f"{caller_line()}: {self.name} has no input {unknown[0]!r}; it has {', '.join(names) or 'none'}"
+                f"{user_code.caller_line()}: {self.name} has no input {unknown[0]!r}; it has "
+                f"{', '.join(names) or 'none'}"
             )
         missing = [name for name in names if name not in inputs and name not in self.optional_inputs]
         if missing:
             wanted = ", ".join(f"{name}: {transformer.describe(names[name])}" for name in missing)
-            raise errors.TypeMismatchError(f"{caller_line()}: {self.name} needs {wanted}")
+            raise errors.TypeMismatchError(f"{user_code.caller_line()}: {self.name} needs {wanted}")
         return inputs
 
     @abc.abstractmethod
@@ -74,13 +76,5 @@ class Entity(abc.ABC):
 
     def __rshift__(self, other: Any) -> Any:
         raise errors.DefinitionError(
-            f"{caller_line()}: '>>' orders nodes; call {self.name} first: {self.short_name}(…) >> …"
+            f"{user_code.caller_line()}: '>>' orders nodes; call {self.name} first: {self.short_name}(…) >> …"
         )
-
-
-def caller_line() -> str:
-    """File and line of the user's code that led here: the innermost frame that isn't ours."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the only way to name the user's line
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "volant":
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import calls, entity, interface, tracing
 from volant.authoring import promise as promises
 
@@ -53,12 +53,12 @@ def approve(upstream_item: Any, name: str, timeout: datetime.timedelta) -> Any:
     if isinstance(upstream_item, promises.Promise):
         if upstream_item.node is None:
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: approve() takes the output of a node, not an input of the workflow"
+                f"{user_code.caller_line()}: approve() takes the output of a node, not an input of the workflow"
             )
         var, python_type = upstream_item._var, upstream_item._python_type  # noqa: SLF001
     elif isinstance(upstream_item, promises.NodeOutputs):
         raise errors.DefinitionError(
-            f"{entity.caller_line()}: approve() takes one value; {upstream_item!r} is none or several"
+            f"{user_code.caller_line()}: approve() takes one value; {upstream_item!r} is none or several"
         )
     else:
         var, python_type = "o0", type(upstream_item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import binding as bindings
 from volant.authoring import calls, conditional, entity, interface, node, tracing, workflow
 from volant.authoring import promise as promises
@@ -48,7 +48,7 @@ class ImperativeWorkflow(workflow.Workflow):
     def add_workflow_input(self, input_name: str, python_type: Any) -> promises.Promise:
         """Add an input; gives what stands for it."""
         if input_name in self.inputs:
-            raise errors.DefinitionError(f"{entity.caller_line()}: {self.name} has an input {input_name!r} already")
+            raise errors.DefinitionError(f"{user_code.caller_line()}: {self.name} has an input {input_name!r} already")
         self.interface = interface.Interface(
             inputs={**self.interface.inputs, input_name: python_type}, outputs=self.interface.outputs
         )
@@ -59,23 +59,26 @@ class ImperativeWorkflow(workflow.Workflow):
     def add_workflow_output(self, output_name: str, value: Any, python_type: Any = None) -> None:
         """Add an output; its type is that of the promise, where none is given."""
         if output_name in self._outputs:
-            raise errors.DefinitionError(f"{entity.caller_line()}: {self.name} has an output {output_name!r} already")
+            raise errors.DefinitionError(
+                f"{user_code.caller_line()}: {self.name} has an output {output_name!r} already"
+            )
         if python_type is None:
             if not isinstance(value, promises.Promise):
                 raise errors.DefinitionError(
-                    f"{entity.caller_line()}: output {output_name!r}: give python_type for what isn't one node's output"
+                    f"{user_code.caller_line()}: output {output_name!r}: give python_type for what "
+                    f"isn't one node's output"
                 )
             python_type = value._python_type  # noqa: SLF001 - a promise's own names must not hide the value's
         self.interface = interface.Interface(
             inputs=self.interface.inputs, outputs={**self.interface.outputs, output_name: python_type}
         )
         known = self.interface.typed.outputs.variables[output_name].type
-        subject = f"{entity.caller_line()}: output {output_name!r}"
+        subject = f"{user_code.caller_line()}: output {output_name!r}"
         self._outputs[output_name] = bindings.bind(value, python_type, known, subject)
 
     def add_entity(self, called: entity.Entity, **inputs: Any) -> node.Node:
         """Add a call of a task, workflow or launch plan; gives its node."""
-        made = self._tracer.add(called, called.bind((), inputs), entity.caller_line())
+        made = self._tracer.add(called, called.bind((), inputs), user_code.caller_line())
         promises.make_outputs(made)
         tracing.check_ids(self._tracer.nodes)
         return made
@@ -105,8 +108,8 @@ def create_node(called: entity.Entity, *args: Any, **inputs: Any) -> node.Node:
     """Call an entity inside a workflow and get its node: for ordering, and outputs by name."""
     caller = calls.current()
     if not isinstance(caller, tracing.Tracer):
-        raise errors.DefinitionError(f"{entity.caller_line()}: create_node belongs inside a workflow")
-    made = caller.add(called, called.bind(args, inputs), entity.caller_line())
+        raise errors.DefinitionError(f"{user_code.caller_line()}: create_node belongs inside a workflow")
+    made = caller.add(called, called.bind(args, inputs), user_code.caller_line())
     promises.make_outputs(made)
     return made
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from volant import errors
-from volant.types import engine, transformer
+from volant.types import engine
 from volantidl.core import interface_pb2
 
 MISSING = inspect.Parameter.empty
@@ -82,7 +82,7 @@ class Interface:
         if len(names) == 1 and not isinstance(result, tuple):
             return {names[0]: result}
         if not isinstance(result, (tuple, list)) or len(result) != len(names):
-            found = f"{len(result)} values" if isinstance(result, (tuple, list)) else transformer.describe(type(result))
+            found = "one value" if not isinstance(result, (tuple, list)) else f"{len(result)}"
             raise errors.TypeMismatchError(
                 f"expected a tuple of {len(names)} outputs ({', '.join(names)}), found {found}"
             )

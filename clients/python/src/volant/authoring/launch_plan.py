@@ -7,7 +7,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import entity, interface, notification, schedule, workflow
 from volant.types import engine
 
@@ -55,7 +55,7 @@ class LaunchPlan(entity.Entity):
         fixed_inputs: Mapping[str, Any],
         settings: LaunchPlanSettings,
     ) -> None:
-        line = entity.caller_line()
+        line = user_code.caller_line()
         _check_inputs(line, name, target, default_inputs, fixed_inputs)
         inputs = {key: kind for key, kind in target.interface.inputs.items() if key not in fixed_inputs}
         defaults = {key: value for key, value in target.interface.defaults.items() if key in inputs}
@@ -93,7 +93,7 @@ class LaunchPlan(entity.Entity):
         """
         if name in cls._known:
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: there is a launch plan {name!r} already; use get_or_create"
+                f"{user_code.caller_line()}: there is a launch plan {name!r} already; use get_or_create"
             )
         made = cls(name, workflow, default_inputs or {}, fixed_inputs or {}, _settings(settings))
         cls._known[name] = made
@@ -120,7 +120,8 @@ class LaunchPlan(entity.Entity):
         if name is None:
             if default_inputs or fixed_inputs or any(value is not None for value in settings.values()):
                 raise errors.DefinitionError(
-                    f"{entity.caller_line()}: the default launch plan of {workflow.name} takes no settings; give a name"
+                    f"{user_code.caller_line()}: the default launch plan of {workflow.name} takes "
+                    f"no settings; give a name"
                 )
             name = workflow.name
         made = cls(name, workflow, default_inputs or {}, fixed_inputs or {}, _settings(settings))
@@ -129,14 +130,14 @@ class LaunchPlan(entity.Entity):
             # A module that is loaded anew defines its workflow anew; two different workflows are an error.
             if known is not None and known.workflow.name != workflow.name:
                 raise errors.DefinitionError(
-                    f"{entity.caller_line()}: the launch plan {name!r} is one of {known.workflow.name} already"
+                    f"{user_code.caller_line()}: the launch plan {name!r} is one of {known.workflow.name} already"
                 )
             cls._known[name] = made
             return made
         same = (known.settings, known.fixed_inputs, known.interface.defaults)
         if same != (made.settings, made.fixed_inputs, made.interface.defaults):
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: there is a launch plan {name!r} with other inputs or settings; "
+                f"{user_code.caller_line()}: there is a launch plan {name!r} with other inputs or settings; "
                 f"give this one another name"
             )
         return known
@@ -158,7 +159,7 @@ def _settings(given: Mapping[str, Any]) -> LaunchPlanSettings:
     for key in options:
         if key not in known:
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: a launch plan has no setting {key!r}; it has {', '.join(sorted(known))}"
+                f"{user_code.caller_line()}: a launch plan has no setting {key!r}; it has {', '.join(sorted(known))}"
             )
     return LaunchPlanSettings(**options)
 

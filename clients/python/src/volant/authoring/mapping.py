@@ -8,7 +8,7 @@ import typing
 from collections.abc import Container, Mapping
 from typing import Any
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import entity, interface, launch_plan, task
 from volant.types import annotated
 
@@ -26,7 +26,7 @@ class MapTask(entity.Entity):
         min_success_ratio: float,
         run_all_sub_nodes: bool,
     ) -> None:
-        line = entity.caller_line()
+        line = user_code.caller_line()
         if len(target.interface.outputs) > 1:
             raise errors.DefinitionError(
                 f"{line}: map_task needs a task with at most one output; {target.name} has several"
@@ -80,11 +80,11 @@ class MapTask(entity.Entity):
         for name in kwargs:
             if name in self.bound:
                 raise errors.TypeMismatchError(
-                    f"{entity.caller_line()}: {name!r} was given by functools.partial already"
+                    f"{user_code.caller_line()}: {name!r} was given by functools.partial already"
                 )
         if args:
             raise errors.TypeMismatchError(
-                f"{entity.caller_line()}: a map task takes its inputs by name: {', '.join(self.listed)}"
+                f"{user_code.caller_line()}: a map task takes its inputs by name: {', '.join(self.listed)}"
             )
         return super().bind(args, kwargs)
 
@@ -117,16 +117,16 @@ def map_task(
     if isinstance(target, functools.partial):
         if target.args:
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: functools.partial for map_task takes inputs by name only"
+                f"{user_code.caller_line()}: functools.partial for map_task takes inputs by name only"
             )
         bound, target = dict(target.keywords), target.func
     if not isinstance(target, (task.Task, launch_plan.LaunchPlan)) and not getattr(target, "is_reference", False):
         raise errors.DefinitionError(
-            f"{entity.caller_line()}: map_task takes a task or a launch plan, found {target!r}"
+            f"{user_code.caller_line()}: map_task takes a task or a launch plan, found {target!r}"
         )
     if min_success_ratio is None or not 0 <= min_success_ratio <= 1:
         raise errors.DefinitionError(
-            f"{entity.caller_line()}: min_success_ratio={min_success_ratio!r}: give a share from 0 to 1"
+            f"{user_code.caller_line()}: min_success_ratio={min_success_ratio!r}: give a share from 0 to 1"
         )
     return MapTask(
         target,

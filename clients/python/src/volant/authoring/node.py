@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import binding as bindings
 from volant.authoring import caching, entity, resources
 from volant.authoring import promise as promises
@@ -65,9 +65,9 @@ class Node:
         """Let another node start only after this one has ended."""
         after = other if isinstance(other, Node) else getattr(other, "node", None)
         if not isinstance(after, Node):
-            raise errors.DefinitionError(f"{entity.caller_line()}: '>>' needs a node on its right, found {other!r}")
+            raise errors.DefinitionError(f"{user_code.caller_line()}: '>>' needs a node on its right, found {other!r}")
         if self is after or after in _all_upstream(self):
-            raise errors.DefinitionError(f"{entity.caller_line()}: {self.id} >> {after.id} closes a circle")
+            raise errors.DefinitionError(f"{user_code.caller_line()}: {self.id} >> {after.id} closes a circle")
         if self not in after.ordered_after:
             after.ordered_after.append(self)
 
@@ -100,7 +100,7 @@ class Node:
             changes: name, timeout, retries, interruptible, cache, requests, limits, container_image, pod_template,
                 accelerator, shared_memory, aliases, task_config.
         """
-        line = entity.caller_line()
+        line = user_code.caller_line()
         if node_name is not None:
             self.id = dns_name(node_name)
         if resources is not None:

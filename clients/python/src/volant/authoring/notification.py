@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from volant import errors
-from volant.authoring import entity
+from volant import errors, user_code
 from volantidl.admin import common_pb2
 from volantidl.core import execution_pb2
 
@@ -24,11 +23,11 @@ class Notification:
 
     def __post_init__(self) -> None:
         if not self.recipients_email:
-            raise errors.DefinitionError(f"{entity.caller_line()}: {type(self).__name__} needs recipients_email")
+            raise errors.DefinitionError(f"{user_code.caller_line()}: {type(self).__name__} needs recipients_email")
         for phase in self.phases:
             if phase not in _TERMINAL:
                 raise errors.DefinitionError(
-                    f"{entity.caller_line()}: {type(self).__name__}: the phase {phase} isn't terminal; "
+                    f"{user_code.caller_line()}: {type(self).__name__}: the phase {phase} isn't terminal; "
                     f"choose among SUCCEEDED, FAILED, TIMED_OUT and ABORTED"
                 )
 

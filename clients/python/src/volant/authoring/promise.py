@@ -7,8 +7,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from volant import errors
-from volant.authoring import entity
+from volant import errors, user_code
 from volant.types import annotated, engine, plain, transformer
 from volantidl.core import types_pb2
 
@@ -25,7 +24,7 @@ class NeedsValueError(BaseException):
     def __init__(self, operation: str, promise: str) -> None:
         self.operation = operation
         self.promise = promise
-        self.line = entity.caller_line()
+        self.line = user_code.caller_line()
         super().__init__(f"{self.line}: {operation} needs the value of {promise}, which exists only at run time")
 
 
@@ -72,7 +71,7 @@ class Promise:
     def _own_node(self) -> Node:
         if self._node is None:
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: {self._var} is an input of the workflow, not a node's output"
+                f"{user_code.caller_line()}: {self._var} is an input of the workflow, not a node's output"
             )
         return self._node
 
@@ -101,7 +100,7 @@ class Promise:
         if base is Any or hasattr(base, name):
             raise NeedsValueError(f".{name}", repr(self))
         hint = f"; it has {', '.join(fields)}" if fields else ""
-        raise AttributeError(f"{entity.caller_line()}: {transformer.describe(base)} has no attribute {name!r}{hint}")
+        raise AttributeError(f"{user_code.caller_line()}: {transformer.describe(base)} has no attribute {name!r}{hint}")
 
     def _part(self, key: str | int, python_type: Any) -> Promise:
         known = None if python_type is Any else engine.literal_type(python_type)
@@ -260,7 +259,7 @@ class NodeOutputs:
             found: Promise = promises[name]
             return found
         raise AttributeError(
-            f"{entity.caller_line()}: this node has no output {name!r}; it has {', '.join(promises) or 'none'}"
+            f"{user_code.caller_line()}: this node has no output {name!r}; it has {', '.join(promises) or 'none'}"
         )
 
     def __repr__(self) -> str:
@@ -307,7 +306,7 @@ def _expression(value: object) -> Expression:
     if isinstance(value, Expression):
         return value
     hint = ". A truth value is compared by .is_true()" if isinstance(value, Promise) else ""
-    raise errors.DefinitionError(f"{entity.caller_line()}: expected a comparison, found {value!r}{hint}")
+    raise errors.DefinitionError(f"{user_code.caller_line()}: expected a comparison, found {value!r}{hint}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

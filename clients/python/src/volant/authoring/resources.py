@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from volant import errors
+from volant import errors, user_code
 
 _QUANTITY = re.compile(r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+|m|[kKMGTPE]|[KMGTPE]i)?$")
 
@@ -30,12 +30,13 @@ class Resources:
             for amount in value if isinstance(value, (tuple, list)) else (value,):
                 if amount is not None and (isinstance(amount, bool) or not _QUANTITY.match(str(amount))):
                     raise errors.DefinitionError(
-                        f"Resources({field.name}={amount!r}): not an amount. "
+                        f"{user_code.caller_line()}: Resources({field.name}={amount!r}): not an amount. "
                         f"Write a number with an optional unit, such as '500m', '2' or '4Gi'"
                     )
             if isinstance(value, (tuple, list)) and len(value) != 2:
                 raise errors.DefinitionError(
-                    f"Resources({field.name}={value!r}): give one amount, or request and limit"
+                    f"{user_code.caller_line()}: Resources({field.name}={value!r}): give one "
+                    f"amount, or request and limit"
                 )
 
     def pairs(self) -> list[tuple[str, str]]:

@@ -6,8 +6,7 @@ import dataclasses
 import datetime
 import re
 
-from volant import errors
-from volant.authoring import entity
+from volant import errors, user_code
 from volantidl.admin import schedule_pb2
 
 _ALIASES = {"hourly", "hours", "daily", "days", "weekly", "weeks", "monthly", "months", "annually", "yearly", "years"}
@@ -54,17 +53,17 @@ class CronSchedule(Schedule):
     ) -> None:
         if (schedule is None) == (cron_expression is None):
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: CronSchedule needs schedule= (cron_expression= is the same), once"
+                f"{user_code.caller_line()}: CronSchedule needs schedule= (cron_expression= is the same), once"
             )
         text = (schedule or cron_expression or "").strip()
         problem = _problem(text)
         if problem:
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: CronSchedule({text!r}): {problem}. Example: '0 6 * * mon-fri'"
+                f"{user_code.caller_line()}: CronSchedule({text!r}): {problem}. Example: '0 6 * * mon-fri'"
             )
         if offset is not None and not _OFFSET.match(offset):
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: offset={offset!r} is no ISO 8601 duration such as 'PT5M'"
+                f"{user_code.caller_line()}: offset={offset!r} is no ISO 8601 duration such as 'PT5M'"
             )
         object.__setattr__(self, "schedule", text)
         object.__setattr__(self, "offset", offset)
@@ -123,7 +122,7 @@ class FixedRate(Schedule):
         seconds = self.duration.total_seconds()
         if seconds <= 0 or seconds % 60:
             raise errors.DefinitionError(
-                f"{entity.caller_line()}: FixedRate({self.duration}): give a positive number of whole minutes"
+                f"{user_code.caller_line()}: FixedRate({self.duration}): give a positive number of whole minutes"
             )
 
     def to_message(self) -> schedule_pb2.Schedule:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from volant import errors, secrets
+from volant import errors, secrets, user_code
 from volant.authoring import caching, entity, interface, naming, resources
 from volant.types import engine
 from volantidl.core import dynamic_job_pb2, literals_pb2
@@ -83,18 +83,18 @@ class Task(entity.Entity):
                 complete[name] = engine.accept(value, python_type)
             except errors.TypeMismatchError as cause:
                 raise errors.TypeMismatchError(
-                    f"{entity.caller_line()}: {self.name}, input {name!r}: {cause}"
+                    f"{user_code.caller_line()}: {self.name}, input {name!r}: {cause}"
                 ) from cause
         return complete
 
     def accept_outputs(self, result: Any) -> dict[str, Any]:
         """What the function returned, by name and checked."""
-        outputs = self.interface.unwrap_outputs(result)
+        outputs = self._unwrapped(result)
         for name, value in outputs.items():
             try:
                 outputs[name] = engine.accept(value, self.interface.outputs[name])
             except errors.TypeMismatchError as cause:
-                raise errors.TypeMismatchError(f"{self.name}, output {name!r}: {cause}") from cause
+                raise errors.TypeMismatchError(f"{self.source}: {self.name}, output {name!r}: {cause}") from cause
         return outputs
 
     def decode_inputs(self, literals: Mapping[str, literals_pb2.Literal]) -> dict[str, Any]:
@@ -116,12 +116,23 @@ class Task(entity.Entity):
         """Literals of what the function returned."""
         variables = self.interface.typed.outputs.variables
         literals = {}
-        for name, value in self.interface.unwrap_outputs(result).items():
+        for name, value in self._unwrapped(result).items():
             try:
                 literals[name] = engine.to_literal(value, self.interface.outputs[name], variables[name].type)
             except errors.TypeMismatchError as cause:
-                raise errors.TypeMismatchError(f"{self.name}, output {name!r}: {cause}") from cause
+                raise errors.TypeMismatchError(f"{self.source}: {self.name}, output {name!r}: {cause}") from cause
         return literals
+
+    @property
+    def source(self) -> str:
+        """Where it's defined: file and line, if it is a function, else its name."""
+        return self.name
+
+    def _unwrapped(self, result: Any) -> dict[str, Any]:
+        try:
+            return self.interface.unwrap_outputs(result)
+        except errors.TypeMismatchError as cause:
+            raise errors.TypeMismatchError(f"{self.source}: {self.name}: {cause}") from cause
 
 
 class PythonTask(Task, Generic[P, R]):

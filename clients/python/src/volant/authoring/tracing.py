@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import binding as bindings
 from volant.authoring import calls, entity, interface
 from volant.authoring import node as graphs
@@ -53,7 +53,7 @@ class Tracer:
 
     def add(self, called: entity.Entity, inputs: Mapping[str, Any], line: str = "") -> graphs.Node:
         """Bind the inputs, completed with defaults, and add a node."""
-        line = line or entity.caller_line()
+        line = line or user_code.caller_line()
         bound = {}
         variables = called.interface.typed.inputs.variables
         for name, python_type in called.interface.inputs.items():

@@ -61,6 +61,11 @@ class Workflow(entity.Entity):
         """Whether the body is run, and not a graph."""
         return False
 
+    @property
+    def source(self) -> str:
+        """Where it's defined: file and line, if it is a function, else its name."""
+        return self.name
+
     def run(self, inputs: Mapping[str, Any]) -> Any:
         """Run it on this machine."""
         from volant.local import execution  # noqa: PLC0415 - running stands on top of authoring
@@ -181,13 +186,14 @@ def failure_node_for(
     for name, python_type in handler.interface.inputs.items():
         if takes_error(python_type) and name != ERROR_INPUT:
             raise errors.DefinitionError(
-                f"{handler.name} handles failures of {owner.name}: the platform gives the error only to an input "
+                f"{owner.source}: {handler.name} handles failures of {owner.name}: the platform "
+                f"gives the error only to an input "
                 f"that is named {ERROR_INPUT!r}; rename {name!r}"
             )
         if name not in given and name not in handler.interface.defaults:
             if not takes_error(python_type):
                 raise errors.DefinitionError(
-                    f"{handler.name} handles failures of {owner.name}, but its input {name!r} is none of the "
+                    f"{owner.source}: {handler.name} handles failures of {owner.name}, but its input {name!r} is none of the "
                     f"workflow's ({', '.join(inputs)}). Give it a default; "
                     f"an input err: Optional[FlyteError] gets the error"
                 )

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Mapping
 from typing import Any
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import conditional, dynamic, entity, gate, interface, launch_plan, mapping, node, task, workflow
 from volant.authoring import promise as promises
 from volant.local import eager, gates, paths, tasks, threads
@@ -54,7 +54,7 @@ def encode(one: entity.Entity, inputs: Mapping[str, Any]) -> Literals:
         try:
             literals[name] = engine.to_literal(value, python_type, variables[name].type)
         except errors.TypeMismatchError as cause:
-            raise errors.TypeMismatchError(f"{entity.caller_line()}: {one.name}, input {name!r}: {cause}") from cause
+            raise errors.TypeMismatchError(f"{user_code.caller_line()}: {one.name}, input {name!r}: {cause}") from cause
     return literals
 
 
@@ -70,7 +70,7 @@ def _accepted(one: entity.Entity, inputs: Mapping[str, Any]) -> dict[str, Any]:
         try:
             values[name] = engine.accept(value, python_type)
         except errors.TypeMismatchError as cause:
-            raise errors.TypeMismatchError(f"{entity.caller_line()}: {one.name}, input {name!r}: {cause}") from cause
+            raise errors.TypeMismatchError(f"{user_code.caller_line()}: {one.name}, input {name!r}: {cause}") from cause
     return values
 
 

@@ -56,21 +56,24 @@ def is_recoverable(error: BaseException) -> bool:
 
 def message_of(error: BaseException) -> str:
     """The traceback from the user's first frame on, then the message."""
-    trace = traceback.TracebackException(type(error), error, _user_frames(error.__traceback__), compact=True)
+    frames = _user_frames(error.__traceback__)
+    if frames is None and isinstance(error, errors.VolantError):  # it says itself where and what
+        return f"Message:\n\n    {type(error).__name__}: {error}"
+    trace = traceback.TracebackException(type(error), error, frames or error.__traceback__, compact=True)
     lines = "".join(trace.format()).rstrip().splitlines()
     indented = "\n".join(f"    {line}" for line in lines)
     return f"Trace:\n\n{indented}\n\nMessage:\n\n    {type(error).__name__}: {error}"
 
 
 def _user_frames(trace: types.TracebackType | None) -> types.TracebackType | None:
-    """The traceback without our frames at its beginning; whole where all are ours."""
+    """The traceback without our frames at its beginning; None where all are ours."""
     start = trace
     while start is not None:
         package = start.tb_frame.f_globals.get("__name__", "").partition(".")[0]
         if package not in _OWN_PACKAGES and not _is_runtime_frame(start.tb_frame):
             return start
         start = start.tb_next
-    return trace
+    return None
 
 
 def _is_runtime_frame(frame: types.FrameType) -> bool:

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from volant import errors
+from volant import errors, user_code
 from volant.storage import router
 from volant.types import annotated, transformer
 from volantidl.core import literals_pb2, types_pb2
@@ -36,7 +36,7 @@ def register(new: transformer.Transformer, *python_types: Any, override: bool = 
     for python_type in python_types:
         if python_type in _registry and not override:
             raise errors.DefinitionError(
-                f"a transformer for {transformer.describe(python_type)} is already registered "
+                f"{user_code.caller_line()}: a transformer for {transformer.describe(python_type)} is already registered "
                 f"({type(_registry[python_type]).__name__}); pass override=True to replace it"
             )
         _registry[python_type] = new

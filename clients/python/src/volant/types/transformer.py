@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import abc
+import re
 from typing import Any
 
 from volant import errors
 from volantidl.core import literals_pb2, types_pb2
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 class Transformer(abc.ABC):
@@ -65,6 +68,7 @@ def excerpt(value: Any, limit: int = 80) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001 - a user's __repr__ may do anything
         text = f"<{type(value).__name__}>"
+    text = _ADDRESS.sub("", text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
