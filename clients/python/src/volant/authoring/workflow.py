@@ -193,7 +193,8 @@ def failure_node_for(
         if name not in given and name not in handler.interface.defaults:
             if not takes_error(python_type):
                 raise errors.DefinitionError(
-                    f"{owner.source}: {handler.name} handles failures of {owner.name}, but its input {name!r} is none of the "
+                    f"{owner.source}: {handler.name} handles failures of {owner.name}, but its "
+                    f"input {name!r} is none of the "
                     f"workflow's ({', '.join(inputs)}). Give it a default; "
                     f"an input err: Optional[FlyteError] gets the error"
                 )

@@ -36,7 +36,8 @@ def register(new: transformer.Transformer, *python_types: Any, override: bool = 
     for python_type in python_types:
         if python_type in _registry and not override:
             raise errors.DefinitionError(
-                f"{user_code.caller_line()}: a transformer for {transformer.describe(python_type)} is already registered "
+                f"{user_code.caller_line()}: a transformer for {transformer.describe(python_type)} "
+                f"is already registered "
                 f"({type(_registry[python_type]).__name__}); pass override=True to replace it"
             )
         _registry[python_type] = new
