@@ -3,7 +3,7 @@
 import engine_graphs as g
 
 from volant_core import compiler
-from volantidl.core import identifier_pb2, interface_pb2, literals_pb2, workflow_pb2
+from volantidl.core import execution_pb2, identifier_pb2, interface_pb2, literals_pb2, workflow_pb2
 
 
 def output(store, var="o0") -> int:
@@ -58,3 +58,16 @@ def mapped_closure(task=None, **fields):
 
 def listed_inputs(size: int) -> literals_pb2.LiteralMap:
     return literals_pb2.LiteralMap(literals={"a": g.integers(*range(size))})
+
+
+USER = execution_pb2.ExecutionError.USER
+
+
+def failure(message="no", *, code="Bad", kind=USER, retryable=False):
+    return (execution_pb2.ExecutionError(code=code, message=message, kind=kind), retryable)
+
+
+def values(store, node_id: str, world) -> literals_pb2.LiteralMap:
+    record = store.nodes[node_id]
+    data = world.blobs[record.output_uri] if record.output_uri else record.outputs
+    return literals_pb2.LiteralMap.FromString(data)

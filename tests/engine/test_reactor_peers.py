@@ -140,17 +140,19 @@ async def test_admin_goes_away_and_comes_back(platform, tmp_path):
 
 
 async def test_leaving_detaches_and_sends_what_is_due(platform):
-    go = asyncio.Event()
+    started = asyncio.Event()
 
     async def wait(attempt, inputs):
-        await go.wait()
+        started.set()
+        await asyncio.Event().wait()
 
     platform.outcome = wait
     async with platform.serve() as channel:
         async with platform.engine(channel):
             number = await platform.submit(g.chain(1, g.PLAIN), g.literal_map(a=1))
-            await platform.admin.until(lambda: "n0" in platform.admin.stores[number].nodes)
+            await started.wait()
         assert platform.admin.detached.is_set()
+        assert platform.admin.stores[number].phase("n0") in {"QUEUED", "RUNNING"}
         assert platform.launcher.running == 1
     await platform.launcher.close(end_attempts=True)
     assert platform.launcher.running == 0

@@ -72,30 +72,11 @@ class Engine:
         self._work = asyncio.Event()
         self._patience = waiting = patience.Patience(*settings.retry_seconds, chance)
         dispatch = dispatch_pb2_grpc.DispatchServiceStub(admin)
-        stub = admin_pb2_grpc.AdminServiceStub(admin)
         closures = loading.Closures(blobs, settings.closures)
         self._loader = loading.Loader(blobs, closures, dispatch, settings.value_bytes)
         self._timers = timers.Timers(time)
         self._attempts = attempts.Attempts(launcher, blobs, self._tasks, settings, waiting, time, self.post)
-        self._children = children.Children(
-            stub, signal_pb2_grpc.SignalServiceStub(admin), self._tasks, settings, waiting, time, self.post
-        )
-        self._effects = effects.Effects(
-            tasks=self._tasks,
-            blobs=blobs,
-            known=values.Values(blobs, waiting, settings.cached_value_bytes, settings.value_bytes),
-            at_work=self._attempts,
-            cached=cache.Cache(cached, self._tasks, settings, waiting, time, self.post),
-            kin=self._children,
-            graphs_made=dynamic_graphs.DynamicGraphs(
-                blobs, closures, stub, self._tasks, settings, waiting, time, self.post
-            ),
-            alarm=self._timers,
-            waiting=waiting,
-            time=time,
-            post=self.post,
-            ended=self._ended,
-        )
+        self._effects = self._compose(admin, cached, blobs, closures)
         self._reporter = reporter.Reporter(
             dispatch,
             session_id,
@@ -109,6 +90,28 @@ class Engine:
         self._serving: list[asyncio.Task[None]] = []
         self._idle = asyncio.Event()
         self._idle.set()
+
+    def _compose(
+        self, admin: grpc.aio.Channel, cached: catalog.Catalog, blobs: BlobStore, closures: loading.Closures
+    ) -> effects.Effects:
+        settings, waiting, time, tasks = self._settings, self._patience, self._clock, self._tasks
+        stub = admin_pb2_grpc.AdminServiceStub(admin)
+        signals = signal_pb2_grpc.SignalServiceStub(admin)
+        self._children = children.Children(stub, signals, tasks, settings, waiting, time, self.post)
+        return effects.Effects(
+            tasks=tasks,
+            blobs=blobs,
+            known=values.Values(blobs, waiting, settings.cached_value_bytes, settings.value_bytes),
+            at_work=self._attempts,
+            cached=cache.Cache(cached, tasks, settings, waiting, time, self.post),
+            kin=self._children,
+            graphs_made=dynamic_graphs.DynamicGraphs(blobs, closures, stub, tasks, settings, waiting, time, self.post),
+            alarm=self._timers,
+            waiting=waiting,
+            time=time,
+            post=self.post,
+            ended=self._ended,
+        )
 
     def __len__(self) -> int:
         """How many executions it drives."""

@@ -3,67 +3,12 @@
 An element costs a few bytes until it is launched and after it has ended; only those in flight are objects.
 """
 
-import array
-import collections
 from typing import Any
 
 from volant_core.model import layout
 from volant_engine.decide import bindings, commands, events, lifecycle, state
 from volant_engine.decide.kinds import attempts, behaviour, element_flights, element_records, elements
-from volantidl.core import literals_pb2, tasks_pb2
-
-
-class Progress:
-    """How far an array node is."""
-
-    __slots__ = (
-        "bound",
-        "done",
-        "errors",
-        "failed",
-        "failing",
-        "fetched",
-        "flights",
-        "least",
-        "most",
-        "next",
-        "numbers",
-        "outputs",
-        "queue",
-        "ready",
-        "size",
-        "states",
-        "systems",
-        "task",
-    )
-
-    def __init__(self, size: int, least: int, most: int, bound: frozenset[str], held: int) -> None:
-        """Nothing is launched yet."""
-        self.size = size
-        self.least = least
-        """Successes needed."""
-        self.most = most
-        """Elements in flight at once."""
-        self.bound = bound
-        self.states = bytearray(size)
-        self.numbers = array.array("H", bytes(2 * size))
-        """Attempts, by element."""
-        self.systems = bytearray(size)
-        """System failures, by element."""
-        self.next = 0
-        self.queue: collections.deque[int] = collections.deque()
-        """Elements to be launched before those that are next."""
-        self.flights: dict[int, elements.Flight] = {}
-        self.done = 0
-        self.failed = 0
-        self.failing = False
-        self.ready = False
-        """Whether the inputs are where elements read them."""
-        self.outputs = elements.Outputs(size, held)
-        self.errors = elements.Errors()
-        self.task: tasks_pb2.TaskTemplate | None = None
-        """As its cache entries know it; made when first needed."""
-        self.fetched: dict[str, literals_pb2.LiteralMap] = {}
+from volantidl.core import literals_pb2
 
 
 def _start(run: state.Run, node: state.Node) -> None:
@@ -89,7 +34,7 @@ def _start(run: state.Run, node: state.Node) -> None:
         ratio=arr.min_success_ratio if criteria == "min_success_ratio" else None,
     )
     most = arr.parallelism or run.limits.array_window
-    progress = node.detail = Progress(size, least, most, bound, run.limits.element)
+    progress = node.detail = elements.Progress(size, least, most, bound, run.limits.element)
     node.inputs = whole
     node.input_uri = f"{node.data_dir}/{layout.INPUTS}"
     attempts.begin(run, node, interruptible=lifecycle.interruptible(run, node, node.spec, 0))
@@ -126,7 +71,7 @@ def _read_through(
     return whole
 
 
-def _fill(run: state.Run, node: state.Node, progress: Progress) -> None:
+def _fill(run: state.Run, node: state.Node, progress: elements.Progress) -> None:
     """Launch as many elements as may be in flight, or come to the end."""
     if not progress.ready or node.halting is not None:
         return
@@ -145,7 +90,7 @@ def _fill(run: state.Run, node: state.Node, progress: Progress) -> None:
         element_flights.begin(run, node, progress, flight)
 
 
-def _next(progress: Progress) -> int:
+def _next(progress: elements.Progress) -> int:
     if progress.queue:
         return progress.queue.popleft()
     states = progress.states
@@ -157,14 +102,14 @@ def _next(progress: Progress) -> int:
     return -1
 
 
-def _give_up(run: state.Run, node: state.Node, progress: Progress) -> None:
+def _give_up(run: state.Run, node: state.Node, progress: elements.Progress) -> None:
     """So many have failed that the rest cannot make up for it."""
     progress.failing = True
     element_flights.stop_all(run, node, progress, "ArrayNodeFailing")
     _settle(run, node, progress)
 
 
-def _settle(run: state.Run, node: state.Node, progress: Progress) -> None:
+def _settle(run: state.Run, node: state.Node, progress: elements.Progress) -> None:
     """Nothing flies any more: end what is ending."""
     if progress.flights:
         return
@@ -185,7 +130,7 @@ def _settle(run: state.Run, node: state.Node, progress: Progress) -> None:
         lifecycle.fail(run, node, error)
 
 
-def _gather(run: state.Run, node: state.Node, progress: Progress) -> None:
+def _gather(run: state.Run, node: state.Node, progress: elements.Progress) -> None:
     """All elements have ended, and enough of them well: put their outputs together."""
     missing = [uri for uri in progress.outputs.elsewhere.values() if uri not in progress.fetched]
     if missing:
@@ -203,7 +148,7 @@ def _gather(run: state.Run, node: state.Node, progress: Progress) -> None:
     lifecycle.succeed(run, node)
 
 
-def _fetched(run: state.Run, node: state.Node, progress: Progress, event: events.Fetched) -> None:
+def _fetched(run: state.Run, node: state.Node, progress: elements.Progress, event: events.Fetched) -> None:
     progress.fetched.update(event.maps)
     lost = [index for index, uri in progress.outputs.elsewhere.items() if uri in event.missing]
     for index in lost:
@@ -217,7 +162,7 @@ def _fetched(run: state.Run, node: state.Node, progress: Progress, event: events
 
 def _heard(run: state.Run, node: state.Node, event: Any) -> None:
     progress = node.detail
-    if not isinstance(progress, Progress):
+    if not isinstance(progress, elements.Progress):
         return
     if isinstance(event, events.Written):
         progress.ready = True
@@ -237,7 +182,7 @@ def _heard(run: state.Run, node: state.Node, event: Any) -> None:
 
 def _halt(run: state.Run, node: state.Node) -> None:
     progress = node.detail
-    if not isinstance(progress, Progress):
+    if not isinstance(progress, elements.Progress):
         lifecycle.halted(run, node)
         return
     assert node.error is not None, "a node that is halted knows why"

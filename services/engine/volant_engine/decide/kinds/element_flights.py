@@ -1,20 +1,17 @@
 """Elements of an array node in flight: looked up, launched, tried again, stored, stopped."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from volant_core.model import layout, naming
 from volant_engine.decide import caching, commands, events, graphs, lifecycle, state
 from volant_engine.decide.kinds import element_records, elements, launch_plans
 from volantidl.core import catalog_pb2, execution_pb2, identifier_pb2, literals_pb2, tasks_pb2
 
-if TYPE_CHECKING:
-    from volant_engine.decide.kinds import arrays
-
 _State = events.AttemptState
 _Phase = state.TaskPhase
 
 
-def begin(run: state.Run, node: state.Node, progress: "arrays.Progress", flight: elements.Flight) -> None:
+def begin(run: state.Run, node: state.Node, progress: elements.Progress, flight: elements.Flight) -> None:
     """Send an element on its way."""
     spec = _spec(node)
     if spec.kind == graphs.Kind.LAUNCH_PLAN:
@@ -41,7 +38,7 @@ def _spec(node: state.Node) -> graphs.Spec:
     return node.spec.element
 
 
-def _key(node: state.Node, progress: "arrays.Progress", task: tasks_pb2.TaskTemplate, index: int) -> commands.CacheKey:
+def _key(node: state.Node, progress: elements.Progress, task: tasks_pb2.TaskTemplate, index: int) -> commands.CacheKey:
     assert node.inputs is not None, "an array node keeps its inputs until it ends"
     if progress.task is None:
         original = node.spec.message.array_node.is_original_sub_node_interface.value
@@ -86,7 +83,7 @@ def output_dir(node: state.Node, index: int, number: int) -> str:
     return f"{node.output_dir}/{index}/{number}"
 
 
-def _create(run: state.Run, node: state.Node, progress: "arrays.Progress", flight: elements.Flight) -> None:
+def _create(run: state.Run, node: state.Node, progress: elements.Progress, flight: elements.Flight) -> None:
     assert node.inputs is not None, "an array node keeps its inputs until it ends"
     spec = _spec(node)
     flight.child = naming.child_execution_name(
@@ -105,7 +102,7 @@ def _create(run: state.Run, node: state.Node, progress: "arrays.Progress", fligh
     )
 
 
-def hear(run: state.Run, node: state.Node, progress: "arrays.Progress", event: Any) -> bool:
+def hear(run: state.Run, node: state.Node, progress: elements.Progress, event: Any) -> bool:
     """Take an event in; true when a flight has ended by it."""
     if isinstance(event, events.ChildEnded):
         flight = next((one for one in progress.flights.values() if one.child == event.child), None)
@@ -135,14 +132,14 @@ def hear(run: state.Run, node: state.Node, progress: "arrays.Progress", event: A
     return len(progress.flights) < before
 
 
-def _is_ending(node: state.Node, progress: "arrays.Progress") -> bool:
+def _is_ending(node: state.Node, progress: elements.Progress) -> bool:
     return node.halting is not None or progress.failing
 
 
 def _news(
     run: state.Run,
     node: state.Node,
-    progress: "arrays.Progress",
+    progress: elements.Progress,
     flight: elements.Flight,
     event: events.AttemptNews,
 ) -> None:
@@ -182,7 +179,7 @@ def _news(
 def _succeed(
     run: state.Run,
     node: state.Node,
-    progress: "arrays.Progress",
+    progress: elements.Progress,
     flight: elements.Flight,
     outputs: literals_pb2.LiteralMap | None,
     uri: str | None = None,
@@ -200,7 +197,7 @@ def _succeed(
 def _fail(
     run: state.Run,
     node: state.Node,
-    progress: "arrays.Progress",
+    progress: elements.Progress,
     flight: elements.Flight,
     error: execution_pb2.ExecutionError,
     *,
@@ -227,7 +224,7 @@ def _fail(
 def _answered(
     run: state.Run,
     node: state.Node,
-    progress: "arrays.Progress",
+    progress: elements.Progress,
     flight: elements.Flight,
     event: events.CacheAnswered,
 ) -> None:
@@ -246,7 +243,7 @@ def _answered(
 def _child_started(
     run: state.Run,
     node: state.Node,
-    progress: "arrays.Progress",
+    progress: elements.Progress,
     flight: elements.Flight,
     event: events.ChildStarted,
 ) -> None:
@@ -265,7 +262,7 @@ def _child_started(
 def _child_ended(
     run: state.Run,
     node: state.Node,
-    progress: "arrays.Progress",
+    progress: elements.Progress,
     flight: elements.Flight,
     event: events.ChildEnded,
 ) -> None:
@@ -276,7 +273,7 @@ def _child_ended(
         _fail(run, node, progress, flight, error, retryable=False)
 
 
-def _deadline(run: state.Run, node: state.Node, progress: "arrays.Progress", event: events.Woken) -> bool:
+def _deadline(run: state.Run, node: state.Node, progress: elements.Progress, event: events.Woken) -> bool:
     kind, _, rest = event.what.partition(" ")
     if kind != "element" or _is_ending(node, progress):
         return False
@@ -300,7 +297,7 @@ def _stop(run: state.Run, node: state.Node, flight: elements.Flight, reason: str
         run.commands.append(commands.EndChild(node.id, node.attempt, flight.index, child, cause))
 
 
-def stop_all(run: state.Run, node: state.Node, progress: "arrays.Progress", reason: str) -> None:
+def stop_all(run: state.Run, node: state.Node, progress: elements.Progress, reason: str) -> None:
     """Stop every element; those that nothing runs for are gone at once."""
     for flight in list(progress.flights.values()):
         if flight.stopping is not None:
@@ -312,7 +309,7 @@ def stop_all(run: state.Run, node: state.Node, progress: "arrays.Progress", reas
         # Else the child is being created: it is stopped once it is known to be there.
 
 
-def _stopped(run: state.Run, node: state.Node, progress: "arrays.Progress", flight: elements.Flight) -> None:
+def _stopped(run: state.Run, node: state.Node, progress: elements.Progress, flight: elements.Flight) -> None:
     if flight.name:
         run.commands.append(commands.Forget(flight.name))
     if flight.stopping is not None and not _is_ending(node, progress):

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import msgpack
 
@@ -12,9 +11,6 @@ from volant_engine.decide.kinds import attempts, elements
 from volantidl.core import execution_pb2
 from volantidl.dispatch import dispatch_pb2
 
-if TYPE_CHECKING:
-    from volant_engine.decide.kinds import arrays
-
 INLINE = 512
 """Bytes up to which an element's outputs are in its record, besides its file."""
 _Phase = state.TaskPhase
@@ -23,7 +19,7 @@ _Phase = state.TaskPhase
 def tell(
     run: state.Run,
     node: state.Node,
-    progress: "arrays.Progress",
+    progress: elements.Progress,
     flight: elements.Flight,
     phase: phases.TaskPhase,
     error: execution_pb2.ExecutionError | None = None,
@@ -84,7 +80,7 @@ def renamed(logs: Iterable[execution_pb2.TaskLog], index: int) -> tuple[executio
     return tuple(result)
 
 
-def recall(run: state.Run, node: state.Node, progress: "arrays.Progress") -> None:
+def recall(run: state.Run, node: state.Node, progress: elements.Progress) -> None:
     """Take up what is recorded of the elements of this attempt of the node."""
     latest: dict[int, dispatch_pb2.ArrayElement] = {}
     for record in run.recorded_elements.pop(node.id, ()):

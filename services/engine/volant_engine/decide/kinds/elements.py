@@ -1,6 +1,7 @@
 """What an array node is made of: its size, inputs and outputs of its elements, the sum of their errors. Pure data."""
 
 import array
+import collections
 import dataclasses
 import math
 from collections.abc import Collection, Mapping
@@ -206,3 +207,56 @@ def _ranges(indexes: list[int]) -> str:
         texts.append(f"[{begin}]" if begin == last else f"[{begin}-{last}]")
         begin = last = index
     return "".join(texts)
+
+
+class Progress:
+    """How far an array node is."""
+
+    __slots__ = (
+        "bound",
+        "done",
+        "errors",
+        "failed",
+        "failing",
+        "fetched",
+        "flights",
+        "least",
+        "most",
+        "next",
+        "numbers",
+        "outputs",
+        "queue",
+        "ready",
+        "size",
+        "states",
+        "systems",
+        "task",
+    )
+
+    def __init__(self, size: int, least: int, most: int, bound: frozenset[str], held: int) -> None:
+        """Nothing is launched yet."""
+        self.size = size
+        self.least = least
+        """Successes needed."""
+        self.most = most
+        """Elements in flight at once."""
+        self.bound = bound
+        self.states = bytearray(size)
+        self.numbers = array.array("H", bytes(2 * size))
+        """Attempts, by element."""
+        self.systems = bytearray(size)
+        """System failures, by element."""
+        self.next = 0
+        self.queue: collections.deque[int] = collections.deque()
+        """Elements to be launched before those that are next."""
+        self.flights: dict[int, Flight] = {}
+        self.done = 0
+        self.failed = 0
+        self.failing = False
+        self.ready = False
+        """Whether the inputs are where elements read them."""
+        self.outputs = Outputs(size, held)
+        self.errors = Errors()
+        self.task: tasks_pb2.TaskTemplate | None = None
+        """As its cache entries know it; made when first needed."""
+        self.fetched: dict[str, literals_pb2.LiteralMap] = {}
