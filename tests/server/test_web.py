@@ -29,6 +29,11 @@ async def test_foreign_hosts_and_origins_are_refused(running: embedded.Running) 
                     assert answer.status == status, headers
 
 
+async def test_the_root_leads_to_the_pages(running: embedded.Running) -> None:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{running.addresses.http[0]}/") as answer:
+        assert (answer.status, answer.url.path) == (200, "/console")
+
+
 def test_names_of_a_server_that_others_reach() -> None:
     hosts = web.Hosts.of([sockets.Address("0.0.0.0", 8088)], ["volant.example"])
     assert all(hosts.knows(name) for name in ("192.168.1.5:8088", "[fe80::1]:8088", "volant.example", "localhost"))

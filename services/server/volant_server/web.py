@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 from volant_core import sockets, telemetry
 from volant_core.telemetry import metrics
 
+_CONSOLE = "/console"
 _MAX_BODY_BYTES = 64 * 2**20
 
 
@@ -76,7 +77,13 @@ def make_app(routes: Sequence[aiohttp.web.AbstractRouteDef], health: Health, hos
     app.router.add_get("/healthcheck", health.answer)
     app.router.add_get("/metrics", _metrics)
     app.router.add_routes(routes)
+    if any(isinstance(route, aiohttp.web.RouteDef) and route.path == _CONSOLE for route in routes):
+        app.router.add_get("/", _to_console)
     return app
+
+
+async def _to_console(_request: aiohttp.web.Request) -> aiohttp.web.Response:
+    raise aiohttp.web.HTTPFound(_CONSOLE)
 
 
 async def _metrics(_request: aiohttp.web.Request) -> aiohttp.web.Response:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import prometheus_client
 
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for every one
+
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 
 _SECONDS = prometheus_client.Histogram(
