@@ -28,6 +28,12 @@ class DriverTask(task.PythonTask[..., Any]):
         complete = self.accept_inputs(inputs)
         return self.interface.wrap_outputs(self.accept_outputs(self.execute(complete)))
 
+    def execute_on_platform(self, inputs: Mapping[str, Any], distribution: str, destination: str) -> Any:
+        """Run the body; its calls become executions of the platform."""
+        from volant.runtime import children  # noqa: PLC0415 - running stands on top of authoring
+
+        return children.execute(self, inputs, distribution, destination)
+
     def execute(self, inputs: Mapping[str, Any]) -> Any:
         """Run the body here, its calls in threads."""
         from volant.local import eager  # noqa: PLC0415 - running stands on top of authoring

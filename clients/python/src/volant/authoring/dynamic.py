@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -40,6 +42,12 @@ class DynamicTask(task.PythonTask[P, R]):
         """Trace, and run the graph on this machine."""
         return self.interface.wrap_outputs(self.accept_outputs(self.execute(self.accept_inputs(inputs))))
 
+    def execute_on_platform(self, inputs: Mapping[str, Any], distribution: str, destination: str) -> Any:
+        """Trace, and hand the graph to the engine."""
+        from volant.runtime import dynamic as platform  # noqa: PLC0415 - running stands on top of authoring
+
+        return platform.execute(self, inputs, distribution, destination)
+
     def execute(self, inputs: Mapping[str, Any]) -> Any:
         """Trace, and run the graph on this machine."""
         from volant.local import execution  # noqa: PLC0415 - running stands on top of authoring
@@ -68,3 +76,9 @@ def dynamic(function: Callable[..., Any] | None = None, /, **options: Any) -> An
     hints = options.pop("node_dependency_hints", None) or ()
     settings = task.settings_from(interface.where(function), options)
     return DynamicTask(function, settings, name=name, hints=hints)
+
+
+if "volant.runtime.entrypoint" in sys.modules:
+    # In a task's interpreter, what dynamic tasks need is loaded before the attempt is forked, but only for code that
+    # has any: its memory would cost every fork.
+    importlib.import_module("volant.runtime.dynamic")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import dataclasses
 import datetime
@@ -68,6 +67,16 @@ class Task(entity.Entity):
     def execute(self, inputs: Mapping[str, Any]) -> Any:
         """Do the work with complete Python inputs; returns what the function returns."""
         raise NotImplementedError(f"{type(self).__name__} is not run in Python")
+
+    def execute_on_platform(self, inputs: Mapping[str, Any], distribution: str, destination: str) -> Any:  # noqa: ARG002
+        """Do the work in a task process.
+
+        Args:
+            inputs: Complete Python inputs.
+            distribution: URI of the code's archive, for tasks that this one makes.
+            destination: Where they unpack it.
+        """
+        return self.execute(inputs)
 
     def run(self, inputs: Mapping[str, Any]) -> Any:
         """Do the work here, with checked Python values."""
@@ -190,6 +199,8 @@ class PythonTask(Task, Generic[P, R]):
 
 def wait_for(awaitable: Any) -> Any:
     """Run a coroutine to its end, also where a loop already runs in this thread."""
+    import asyncio  # noqa: PLC0415 - most task processes never need it, and its memory costs every fork
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -32,7 +32,7 @@ def execute(
         graph = found.trace(inputs)
     except promises.NeedsValueError:
         if not children.available():
-            return children.execute(found, inputs, distribution, destination)
+            return found.execute(inputs)
         # A node of its own: while this process holds a slot, its children might never get one.
         graph = _driven(found, inputs)
     if not graph.nodes:

@@ -11,10 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from volant import checkpoint, context, deck, errors
-from volant.authoring import driver
-from volant.authoring import dynamic as dynamic_task
 from volant.authoring import task as tasks
-from volant.runtime import arguments, children, dynamic, failure, mapped, offload, resolver
+from volant.runtime import arguments, failure, mapped, offload, resolver
 from volant.storage import router
 from volantidl.core import errors_pb2, literals_pb2
 
@@ -87,11 +85,7 @@ def _execute(given: arguments.Arguments, current: context.Context) -> dict[str, 
 def call(found: tasks.Task, inputs: Mapping[str, object], given: arguments.Arguments) -> object:
     """Do the task's work, telling the user's exceptions from ours."""
     try:
-        if isinstance(found, dynamic_task.DynamicTask):
-            return dynamic.execute(found, inputs, given.distribution, given.destination)
-        if isinstance(found, driver.DriverTask):
-            return children.execute(found, inputs, given.distribution, given.destination)
-        return found.execute(inputs)
+        return found.execute_on_platform(inputs, given.distribution, given.destination)
     except errors.IgnoreOutputs:
         raise
     except Exception as cause:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import secrets
 import shutil
 import urllib.parse
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ def path_of(uri: str) -> pathlib.Path:
 
 def write_file(target: pathlib.Path, data: bytes) -> None:
     """Write a file whole or not at all, making its folder where needed."""
-    temporary = f"{target}~t{secrets.token_hex(6)}"
+    temporary = f"{target}~t{os.urandom(6).hex()}"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileNotFoundError:
@@ -65,7 +64,7 @@ class LocalStore:
         """Copy a local file to an object."""
         target = self.locate(uri)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f"{target.name}~t{secrets.token_hex(6)}")
+        temporary = target.with_name(f"{target.name}~t{os.urandom(6).hex()}")
         shutil.copyfile(file, temporary)
         temporary.replace(target)
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import importlib
 import os
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
-from volant.storage import folder, local, other, port, s3
+from volant.storage import folder, local, port
 
 STORE_ROOT = "VOLANT_STORE_ROOT"
 """Environment variable: the folder of the platform's object store, where this machine has it."""
@@ -19,7 +21,6 @@ STORE_BUCKET = "VOLANT_STORE_BUCKET"
 """Environment variable: the bucket that lives there."""
 
 _LOCAL = local.LocalStore()
-_HTTP = other.HttpStore()
 
 
 def scheme_of(uri: str) -> str:
@@ -58,10 +59,15 @@ def store_for(uri: str) -> port.Store:
         root, bucket = os.environ.get(STORE_ROOT), os.environ.get(STORE_BUCKET)
         if root and bucket and uri.startswith(f"s3://{bucket}/"):
             return folder.FolderStore(root, bucket)
-        return s3.S3Store(s3.S3Settings.from_environment())
+        return _other_stores("s3").S3Store.from_environment()  # type: ignore[no-any-return]
     if scheme in {"http", "https"}:
-        return _HTTP
-    return other.FsspecStore(scheme)
+        return _other_stores("other").HttpStore()  # type: ignore[no-any-return]
+    return _other_stores("other").FsspecStore(scheme)  # type: ignore[no-any-return]
+
+
+def _other_stores(name: str) -> Any:
+    """A module of stores behind a network, which few task processes need: its memory would cost every fork."""
+    return importlib.import_module(f"volant.storage.{name}")
 
 
 def read(uri: str) -> bytes:

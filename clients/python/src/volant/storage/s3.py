@@ -89,6 +89,11 @@ class S3Store:
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
 
+    @classmethod
+    def from_environment(cls) -> S3Store:
+        """The store that the environment names."""
+        return cls(S3Settings.from_environment())
+
     def read(self, uri: str) -> bytes:
         """An object's bytes."""
         return self._request("GET", uri)
