@@ -4,6 +4,7 @@ A browser on this machine reaches loopback for any web page that it shows; so a 
 is refused (DNS rebinding, cross-site requests).
 """
 
+import asyncio
 import dataclasses
 import ipaddress
 import socket
@@ -87,7 +88,8 @@ async def _to_console(_request: aiohttp.web.Request) -> aiohttp.web.Response:
 
 
 async def _metrics(_request: aiohttp.web.Request) -> aiohttp.web.Response:
-    return aiohttp.web.Response(body=telemetry.render(), headers={"Content-Type": metrics.CONTENT_TYPE})
+    text = await asyncio.to_thread(telemetry.render)  # it reads /proc
+    return aiohttp.web.Response(body=text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
 def _guard(hosts: Hosts) -> Middleware:
