@@ -57,7 +57,6 @@ def start() -> tuple[str, str]:
 def run(remote, workflow, title: str):
     """Run the pipeline and show every node."""
     import flytekit.models.core.execution as phases  # noqa: PLC0415 - flytekit only after its settings are made
-    from flytekit.models.core.catalog import CatalogMetadata  # noqa: F401, PLC0415
 
     say(f"\n{title}")
     begin = time.perf_counter()
@@ -67,7 +66,7 @@ def run(remote, workflow, title: str):
     if execution.error is not None:
         say(f"  it failed: {execution.error.message}")
         sys.exit(1)
-    for name, node in sorted(execution.node_executions.items()):
+    for name, node in in_order(execution.node_executions):
         show(phases, name, node, "  ")
     say(f"  {took:.2f} s from the first call to the last output")
     values = execution.outputs.as_python_native(workflow.python_interface)
@@ -82,9 +81,21 @@ def show(phases, name: str, node, indent: str) -> None:
     cache = cache_status(node)
     spec = node.metadata.spec_node_id if node.metadata else name
     what = node._node.metadata.name if getattr(node, "_node", None) and node._node.metadata else ""  # noqa: SLF001
-    say(f"{indent}{name:14} {phase:10} {what or spec} {cache}")
-    for child_name, child in sorted((node.subworkflow_node_executions or {}).items()):
+    what = re.sub(r".*\.map_(.+)_[0-9a-f]{32}-arraynode", r"map of \1", what or spec)
+    say(f"{indent}{name:{20 - len(indent)}} {phase:10} {what} {cache}")
+    for child_name, child in in_order(node.subworkflow_node_executions or {}):
         show(phases, child_name, child, indent + "  ")
+
+
+def in_order(nodes) -> list:
+    """Nodes by name, n2 before n10; the start first, the end last."""
+
+    def key(item) -> list:
+        name = item[0]
+        place = 0 if name.endswith("start-node") else 2 if name.endswith("end-node") else 1
+        return [place, *(int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name))]
+
+    return sorted(nodes.items(), key=key)
 
 
 def cache_status(node) -> str:
