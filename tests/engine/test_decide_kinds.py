@@ -367,6 +367,13 @@ def test_a_dynamic_node_runs_the_graph_that_its_task_made():
     assert "/n0/data/0/dynamic-node/dn0/" in child.input_uri
 
 
+def test_a_dynamic_node_and_its_children_share_one_place():
+    world = dynamic()
+    world.run.identity.max_parallelism = 1
+    assert world.finish().execution.phase == _Execution.SUCCEEDED
+    assert world.peak == 1
+
+
 def test_a_failing_child_fails_the_dynamic_node_for_good():
     store = dynamic(failing=True).finish()
     assert store.execution.phase == _Execution.FAILED

@@ -11,6 +11,7 @@ from engine_platform import Platform, sum_plus_one
 
 from volant_core import errors, rpc
 from volant_engine.decide import events, machine
+from volant_engine.reactor import outcomes
 from volantidl.admin import execution_pb2 as admin_execution_pb2
 from volantidl.admin import signal_pb2
 from volantidl.core import compiler_pb2, dynamic_job_pb2, execution_pb2, literals_pb2
@@ -293,3 +294,33 @@ async def test_a_fault_of_admins_is_waited_out(platform):
     async with platform.serve() as channel, platform.engine(channel):
         store = await platform.finish(g.chain(2, g.PLAIN), g.literal_map(a=1))
     assert store.execution.phase == _Execution.SUCCEEDED
+
+
+async def test_a_fault_in_an_errand_does_not_leave_its_execution_waiting(platform, monkeypatch):
+    faults = iter([True, True])
+    original = outcomes.read
+
+    async def read(*arguments):
+        if next(faults, False):
+            raise OSError("nobody had thought of this")
+        return await original(*arguments)
+
+    monkeypatch.setattr(outcomes, "read", read)
+    async with platform.serve() as channel, platform.engine(channel):
+        store = await platform.finish(g.chain(2, g.PLAIN), g.literal_map(a=1))
+    assert store.execution.phase == _Execution.SUCCEEDED
+    assert set(platform.launcher.runs.values()) == {1}
+
+
+async def test_an_execution_that_always_goes_wrong_fails_after_a_while(platform, monkeypatch):
+    def advance(run, event):
+        if isinstance(event, events.Broke):
+            return original(run, event)
+        raise RuntimeError("a fault")
+
+    original = machine.advance
+    monkeypatch.setattr(machine, "advance", advance)
+    async with platform.serve() as channel, platform.engine(channel, restarts=3):
+        store = await platform.finish(g.chain(2, g.PLAIN), g.literal_map(a=1))
+    assert store.execution.phase == _Execution.FAILED
+    assert "max number of system retry attempts [4/3] exhausted" in store.execution.error.message

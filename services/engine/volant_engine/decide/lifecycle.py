@@ -188,12 +188,17 @@ def finish(run: state.Run, node: state.Node, phase: phases.NodePhase) -> None:
     node.halting = None
     node.child_scope = None
     node.detail = None
+    free_slot(run, node)
+    run.agenda.append((state.Step.ENDED, node))
+
+
+def free_slot(run: state.Run, node: state.Node) -> None:
+    """The node counts against max_parallelism no more: the next that waits may start."""
     if node.holds_slot:
         node.holds_slot = False
         run.slots -= 1
         if run.waiting:
             run.agenda.append((state.Step.START, run.waiting.popleft()))
-    run.agenda.append((state.Step.ENDED, node))
 
 
 def retry_or_fail(run: state.Run, node: state.Node, error: execution_pb2.ExecutionError) -> None:

@@ -12,7 +12,7 @@ from volant_core.model import layout, naming
 from volant_engine import settings as engine_settings
 from volant_engine.decide import commands, events
 from volant_engine.launchers import port
-from volant_engine.reactor import environment, outcomes, patience, templates, worker
+from volant_engine.reactor import environment, errands, outcomes, patience, templates, worker
 from volantidl.core import execution_pb2, literals_pb2
 
 _log = structlog.get_logger(__name__)
@@ -41,6 +41,7 @@ class Attempts:
         launcher: port.Launcher,
         blobs: BlobStore,
         tasks: aio.Tasks,
+        errand: errands.Errands,
         settings: engine_settings.EngineSettings,
         waiting: patience.Patience,
         time: clock.Clock,
@@ -50,6 +51,7 @@ class Attempts:
         self._launcher = launcher
         self._blobs = blobs
         self._tasks = tasks
+        self._errands = errand
         self._settings = settings
         self._patience = waiting
         self._clock = time
@@ -67,7 +69,7 @@ class Attempts:
         target = _Target(one, command, asyncio.Event())
         self._targets[command.name] = target
         one.attempts.add(command.name)
-        self._tasks.start(f"launch {command.name}", self._launch(target))
+        self._errands.start(one, f"launch {command.name}", self._launch(target))
 
     async def _launch(self, target: _Target) -> None:
         one, command = target.one, target.command
@@ -178,7 +180,7 @@ class Attempts:
             return
         state = _STATES.get(update.phase)
         if state is None:
-            self._tasks.start(f"read {update.name}", self._conclude(target, update))
+            self._errands.start(target.one, f"read {update.name}", self._conclude(target, update))
             return
         self._post(target.one, self._of_update(target.command, update, state))
 
@@ -271,7 +273,7 @@ class Attempts:
 
     def stop(self, one: worker.Worker, command: commands.Stop) -> None:
         """End an attempt; `Stopped` comes in any case, at the latest after a while."""
-        self._tasks.start(f"stop {command.name}", self._stop(one, command))
+        self._errands.start(one, f"stop {command.name}", self._stop(one, command))
 
     async def _stop(self, one: worker.Worker, command: commands.Stop) -> None:
         target = self._take(command.name)

@@ -7,7 +7,7 @@ import structlog
 from volant_core import aio, clock, errors, telemetry
 from volant_engine import settings as engine_settings
 from volant_engine.decide import commands, events
-from volant_engine.reactor import attempts, catalog, patience, worker
+from volant_engine.reactor import attempts, catalog, errands, patience, worker
 from volantidl.core import catalog_pb2
 
 _log = structlog.get_logger(__name__)
@@ -22,6 +22,7 @@ class Cache:
         self,
         service: catalog.Catalog,
         tasks: aio.Tasks,
+        errand: errands.Errands,
         settings: engine_settings.EngineSettings,
         waiting: patience.Patience,
         time: clock.Clock,
@@ -30,6 +31,7 @@ class Cache:
         """Ask `service`; answers go to `post`."""
         self._service = service
         self._tasks = tasks
+        self._errands = errand
         self._settings = settings
         self._patience = waiting
         self._clock = time
@@ -47,7 +49,7 @@ class Cache:
 
     def look_up(self, one: worker.Worker, command: commands.LookUp) -> None:
         """Ask for outputs."""
-        self._tasks.start(f"look up for {command.node_id}", self._look_up(one, command))
+        self._errands.start(one, f"look up for {command.node_id}", self._look_up(one, command))
 
     async def _look_up(self, one: worker.Worker, command: commands.LookUp) -> None:
         async def ask() -> catalog.Found:
@@ -70,7 +72,7 @@ class Cache:
 
     def put(self, one: worker.Worker, command: commands.CachePut) -> None:
         """Keep outputs."""
-        self._tasks.start(f"fill the cache for {command.node_id}", self._put(one, command))
+        self._errands.start(one, f"fill the cache for {command.node_id}", self._put(one, command))
 
     async def _put(self, one: worker.Worker, command: commands.CachePut) -> None:
         entry = catalog.Entry(
@@ -97,7 +99,7 @@ class Cache:
 
     def reserve(self, one: worker.Worker, command: commands.Reserve) -> None:
         """Ask for the right to compute."""
-        self._tasks.start(f"reserve for {command.node_id}", self._reserve(one, command))
+        self._errands.start(one, f"reserve for {command.node_id}", self._reserve(one, command))
 
     async def _reserve(self, one: worker.Worker, command: commands.Reserve) -> None:
         async def ask() -> bool:
@@ -110,7 +112,7 @@ class Cache:
             acquired = True
         if acquired and not one.is_dropped:
             held = (command.key, command.owner)
-            self._held[held] = self._tasks.start(f"extend for {command.node_id}", self._extend(one, *held))
+            self._held[held] = self._errands.start(one, f"extend for {command.node_id}", self._extend(one, *held))
         self._post(one, events.Reserved(self._now(), command.node_id, command.attempt, command.index, acquired))
 
     async def _extend(self, one: worker.Worker, key: commands.CacheKey, owner: str) -> None:

@@ -4,12 +4,12 @@ import asyncio
 
 import structlog
 
-from volant_core import aio, clock, errors
+from volant_core import clock, errors
 from volant_core.model import phases
 from volant_core.rpc import client
 from volant_engine import settings as engine_settings
 from volant_engine.decide import commands, events
-from volant_engine.reactor import attempts, patience, worker
+from volant_engine.reactor import attempts, errands, patience, worker
 from volantidl.admin import execution_pb2 as admin_execution_pb2
 from volantidl.admin import signal_pb2
 from volantidl.core import execution_pb2, identifier_pb2, literals_pb2, types_pb2
@@ -31,7 +31,7 @@ class Children:
         self,
         admin: "admin_pb2_grpc.AdminServiceAsyncStub",
         signals: "signal_pb2_grpc.SignalServiceAsyncStub",
-        tasks: aio.Tasks,
+        errand: errands.Errands,
         settings: engine_settings.EngineSettings,
         waiting: patience.Patience,
         time: clock.Clock,
@@ -40,7 +40,7 @@ class Children:
         """Answers go to `post`."""
         self._admin = admin
         self._signals = signals
-        self._tasks = tasks
+        self._errands = errand
         self._settings = settings
         self._patience = waiting
         self._clock = time
@@ -51,7 +51,7 @@ class Children:
 
     def create(self, one: worker.Worker, command: commands.CreateChild) -> None:
         """Start a child execution."""
-        self._tasks.start(f"create {command.name}", self._create(one, command))
+        self._errands.start(one, f"create {command.name}", self._create(one, command))
 
     async def _create(self, one: worker.Worker, command: commands.CreateChild) -> None:
         parent = one.assignment.id
@@ -197,7 +197,7 @@ class Children:
 
     def end(self, one: worker.Worker, command: commands.EndChild) -> None:
         """End a child execution; `Stopped` comes in any case, at the latest after a while."""
-        self._tasks.start(f"end {command.child.name}", self._end(one, command))
+        self._errands.start(one, f"end {command.child.name}", self._end(one, command))
 
     async def _end(self, one: worker.Worker, command: commands.EndChild) -> None:
         request = admin_execution_pb2.ExecutionTerminateRequest(id=command.child, cause=command.reason)
@@ -216,7 +216,7 @@ class Children:
 
     def open_signal(self, one: worker.Worker, command: commands.OpenSignal) -> None:
         """Create a signal, or find its value."""
-        self._tasks.start(f"signal {command.signal_id}", self._open_signal(one, command))
+        self._errands.start(one, f"signal {command.signal_id}", self._open_signal(one, command))
 
     async def _open_signal(self, one: worker.Worker, command: commands.OpenSignal) -> None:
         request = signal_pb2.SignalGetOrCreateRequest(

@@ -5,13 +5,13 @@ import asyncio
 import structlog
 from google.protobuf.message import DecodeError
 
-from volant_core import aio, clock, compiler, errors
+from volant_core import clock, compiler, errors
 from volant_core.blobstore.port import BlobStore
 from volant_core.model import layout
 from volant_core.rpc import client
 from volant_engine import settings as engine_settings
 from volant_engine.decide import commands, events, graphs
-from volant_engine.reactor import attempts, loading, patience, worker
+from volant_engine.reactor import attempts, errands, loading, patience, worker
 from volantidl.admin import common_pb2
 from volantidl.core import (
     compiler_pb2,
@@ -48,7 +48,7 @@ class DynamicGraphs:
         blobs: BlobStore,
         closures: loading.Closures,
         admin: "admin_pb2_grpc.AdminServiceAsyncStub",
-        tasks: aio.Tasks,
+        errand: errands.Errands,
         settings: engine_settings.EngineSettings,
         waiting: patience.Patience,
         time: clock.Clock,
@@ -58,7 +58,7 @@ class DynamicGraphs:
         self._blobs = blobs
         self._closures = closures
         self._admin = admin
-        self._tasks = tasks
+        self._errands = errand
         self._settings = settings
         self._patience = waiting
         self._clock = time
@@ -67,7 +67,7 @@ class DynamicGraphs:
 
     def compile(self, one: worker.Worker, command: commands.CompileDynamic) -> None:
         """Make the graph of a node."""
-        self._tasks.start(f"compile {command.node_id}", self._answer(one, command))
+        self._errands.start(one, f"compile {command.node_id}", self._answer(one, command))
 
     async def _answer(self, one: worker.Worker, command: commands.CompileDynamic) -> None:
         graph: graphs.Graph | None = None

@@ -7,10 +7,10 @@ from typing import Any
 
 import structlog
 
-from volant_core import aio, clock, errors
+from volant_core import clock, errors
 from volant_core.blobstore.port import BlobStore
 from volant_engine.decide import commands, events
-from volant_engine.reactor import attempts, cache, children, dynamic_graphs, patience, timers, values, worker
+from volant_engine.reactor import attempts, cache, children, dynamic_graphs, errands, patience, timers, values, worker
 from volantidl.core import execution_pb2, literals_pb2
 
 _log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ class Effects:
     def __init__(
         self,
         *,
-        tasks: aio.Tasks,
+        errand: errands.Errands,
         blobs: BlobStore,
         known: values.Values,
         at_work: attempts.Attempts,
@@ -38,7 +38,7 @@ class Effects:
         ended: Callable[[worker.Worker], None],
     ) -> None:
         """Take what effects are made with; `post` gets the events."""
-        self._tasks = tasks
+        self._errands = errand
         self._blobs = blobs
         self._values = known
         self._attempts = at_work
@@ -97,7 +97,7 @@ class Effects:
         self._timers.at(command.at, wake)
 
     def _write(self, one: worker.Worker, command: commands.Write) -> None:
-        self._tasks.start(f"write {command.uri}", self._store(one, command))
+        self._errands.start(one, f"write {command.uri}", self._store(one, command))
 
     async def _store(self, one: worker.Worker, command: commands.Write) -> None:
         async def put() -> None:
@@ -113,7 +113,7 @@ class Effects:
         self._post(one, events.Written(self._now(), command.node_id))
 
     def _fetch(self, one: worker.Worker, command: commands.Fetch) -> None:
-        self._tasks.start(f"fetch for {command.node_id}", self._read(one, command))
+        self._errands.start(one, f"fetch for {command.node_id}", self._read(one, command))
 
     async def _read(self, one: worker.Worker, command: commands.Fetch) -> None:
         maps: dict[str, literals_pb2.LiteralMap] = {}

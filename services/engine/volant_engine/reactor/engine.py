@@ -19,6 +19,7 @@ from volant_engine.reactor import (
     children,
     dynamic_graphs,
     effects,
+    errands,
     loading,
     patience,
     reporter,
@@ -75,7 +76,10 @@ class Engine:
         closures = loading.Closures(blobs, settings.closures)
         self._loader = loading.Loader(blobs, closures, dispatch, settings.value_bytes)
         self._timers = timers.Timers(time)
-        self._attempts = attempts.Attempts(launcher, blobs, self._tasks, settings, waiting, time, self.post)
+        self._errands = errands.Errands(self._tasks, self._restart)
+        self._attempts = attempts.Attempts(
+            launcher, blobs, self._tasks, self._errands, settings, waiting, time, self.post
+        )
         self._effects = self._compose(admin, cached, blobs, closures)
         self._reporter = reporter.Reporter(
             dispatch,
@@ -94,18 +98,18 @@ class Engine:
     def _compose(
         self, admin: grpc.aio.Channel, cached: catalog.Catalog, blobs: BlobStore, closures: loading.Closures
     ) -> effects.Effects:
-        settings, waiting, time, tasks = self._settings, self._patience, self._clock, self._tasks
+        settings, waiting, time, errand = self._settings, self._patience, self._clock, self._errands
         stub = admin_pb2_grpc.AdminServiceStub(admin)
         signals = signal_pb2_grpc.SignalServiceStub(admin)
-        self._children = children.Children(stub, signals, tasks, settings, waiting, time, self.post)
+        self._children = children.Children(stub, signals, errand, settings, waiting, time, self.post)
         return effects.Effects(
-            tasks=tasks,
+            errand=errand,
             blobs=blobs,
             known=values.Values(blobs, waiting, settings.cached_value_bytes, settings.value_bytes),
             at_work=self._attempts,
-            cached=cache.Cache(cached, tasks, settings, waiting, time, self.post),
+            cached=cache.Cache(cached, self._tasks, errand, settings, waiting, time, self.post),
             kin=self._children,
-            graphs_made=dynamic_graphs.DynamicGraphs(blobs, closures, stub, tasks, settings, waiting, time, self.post),
+            graphs_made=dynamic_graphs.DynamicGraphs(blobs, closures, stub, errand, settings, waiting, time, self.post),
             alarm=self._timers,
             waiting=waiting,
             time=time,
@@ -196,7 +200,7 @@ class Engine:
         self._workers[one.number] = one
         self._by_key[one.key] = one
         self._idle.clear()
-        self._tasks.start(f"load {assignment.id.name}", self._begin(one))
+        self._errands.start(one, f"load {assignment.id.name}", self._begin(one))
 
     async def _begin(self, one: worker.Worker) -> None:
         """Load an execution and set it going."""
@@ -282,6 +286,8 @@ class Engine:
 
     def _restart(self, one: worker.Worker, fault: Exception) -> None:
         """A fault of ours in one execution: load it anew from what is recorded; give up after a while."""
+        if one.is_dropped or one.reloads:
+            return
         _log.exception("an execution is loaded anew", execution=one.assignment.id.name, error=repr(fault))
         self._attempts.drop(one)
         one.restarts += 1
@@ -293,11 +299,13 @@ class Engine:
             )
             self._break(one, _system_error("SystemRetriesExhausted", message))
             return
-        one.assignment.resumed = True
-        self._tasks.start(f"load {one.assignment.id.name} anew", self._begin_later(one))
+        one.assignment.resumed = one.reloads = True
+        self._errands.start(one, f"load {one.assignment.id.name} anew", self._begin_later(one))
 
     async def _begin_later(self, one: worker.Worker) -> None:
-        await self._patience.rest(self._settings.retry_seconds[0] * 2**one.restarts)
+        first, longest = self._settings.retry_seconds
+        await self._patience.rest(min(first * 2**one.restarts, longest))
+        one.reloads = False
         await self._begin(one)
 
     # Ends.

@@ -13,7 +13,6 @@ class Worker:
         "__weakref__",
         "assignment",
         "attempts",
-        "begun",
         "ended",
         "epoch",
         "events",
@@ -21,6 +20,7 @@ class Worker:
         "is_dropped",
         "is_queued",
         "number",
+        "reloads",
         "restarts",
         "run",
         "unfit",
@@ -33,7 +33,6 @@ class Worker:
         self.epoch = assignment.epoch
         self.run: state.Run | None = None
         """None until everything is loaded."""
-        self.begun = False
         self.events: collections.deque[events.Event] = collections.deque()
         self.is_queued = False
         """Whether the pump knows that there is something to do."""
@@ -41,6 +40,8 @@ class Worker:
         """The lease is over: nothing may be touched any more."""
         self.ended = False
         self.restarts = 0
+        self.reloads = False
+        """It is about to be loaded anew after a fault; what more goes wrong meanwhile is of the same fault."""
         self.unfit = 0
         """Reports of it that admin could not record."""
         self.attempts: set[str] = set()

@@ -60,6 +60,8 @@ def graph_came(run: state.Run, node: state.Node, event: events.GraphCame) -> Non
         return
     node.detail = None
     node.is_parent = True
+    # From here on its children count; with the node itself, they could wait for one another for ever.
+    lifecycle.free_slot(run, node)
     node.dynamic_id = event.workflow_id
     node.dynamic_closure_uri = event.closure_uri
     lifecycle.running(run, node)
