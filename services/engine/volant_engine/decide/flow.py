@@ -98,7 +98,7 @@ def _start(run: state.Run, node: state.Node) -> None:
         return
     if node.spec.kind in lifecycle.LIMITED and not node.holds_slot:
         most = run.identity.max_parallelism
-        if most > 0 and run.slots >= most:
+        if most > 0 and run.slots >= most and not resuming:
             run.waiting.append(node)
             return
         run.slots += 1
