@@ -21,6 +21,8 @@ from typing import Any, Dict, NoReturn  # noqa: UP035 (for Python 3.8)
 
 Message = Dict[str, Any]  # noqa: UP006 (evaluated, also by Python 3.8)
 
+_LONGEST_REHEARSAL = 5.0
+
 
 def start_time(pid: str = "self") -> int:
     """When the process was started, in clock ticks since boot: with the pid, its identity."""
@@ -214,3 +216,37 @@ def reseed(kept: Message) -> None:
         with contextlib.suppress(Exception):
             if torch.initial_seed() >= 1 << 32:
                 torch.seed()
+
+
+def read(path: str) -> str:
+    """A small file's text, or nothing."""
+    try:
+        with open(path, errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def has_idle_processor() -> bool:
+    """Whether no more processes want to run than can."""
+    running = read("/proc/loadavg").split()[3].partition("/")[0]
+    return int(running) <= (os.cpu_count() or 1)
+
+
+def warm_up() -> None:
+    """Run what the SDK's rehearsal offers, but not for long."""
+    rehearsal = sys.modules.get("volant_rehearsal")
+    if rehearsal is None:
+        return
+
+    def enough(_number: int, _frame: Any) -> None:
+        raise TimeoutError("the rehearsal takes too long")
+
+    signal.signal(signal.SIGALRM, enough)
+    signal.setitimer(signal.ITIMER_REAL, _LONGEST_REHEARSAL)
+    try:
+        rehearsal.again()
+    except Exception as error:  # noqa: BLE001 (it was only for speed)
+        sys.stderr.write(f"A rehearsal failed: {error}\n")
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)

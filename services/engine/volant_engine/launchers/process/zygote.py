@@ -49,7 +49,6 @@ attempt = load_file("volant_attempt", os.path.join(os.path.dirname(os.path.abspa
 _LARGEST_MESSAGE = 1 << 20
 _LARGEST_REPLAY = 1 << 16
 _CANNOT_START = 120
-_LONGEST_REHEARSAL = 5.0
 # Threads by name that are known to survive being left behind by a fork (40 of 40 forks beside them computed rightly).
 _HARMLESS_THREADS = ("jemalloc_bg_thd",)
 # Libraries whose worker threads carry the process's own name and re-create themselves after a fork.
@@ -258,9 +257,16 @@ class Zygote:
         return child
 
     def become_spare(self, pipe: socket.socket) -> NoReturn:
-        """In a fresh fork: touch what an attempt will touch, then wait."""
+        """In a fresh fork: touch what an attempt will touch, as soon as a processor has nothing better to do."""
         try:
-            warm_up()
+            poll = select.poll()
+            poll.register(pipe, select.POLLIN)
+            pause = 0
+            while not poll.poll(pause):
+                if attempt.has_idle_processor():
+                    attempt.warm_up()
+                    break
+                pause = min(2 * pause + 10, 1000)
             data = pipe.recv(_LARGEST_MESSAGE)
             pipe.close()
             if data:
@@ -298,25 +304,6 @@ class Zygote:
             sys.excepthook(*sys.exc_info())
         attempt.finish(folder, code)
         os._exit(1)
-
-
-def warm_up() -> None:
-    """Run what the SDK's rehearsal offers, but not for long."""
-    rehearsal = sys.modules.get("volant_rehearsal")
-    if rehearsal is None:
-        return
-
-    def enough(_number: int, _frame: Any) -> None:
-        raise TimeoutError("the rehearsal takes too long")
-
-    signal.signal(signal.SIGALRM, enough)
-    signal.setitimer(signal.ITIMER_REAL, _LONGEST_REHEARSAL)
-    try:
-        rehearsal.again()
-    except Exception as error:  # noqa: BLE001 (it was only for speed)
-        sys.stderr.write(f"A rehearsal failed: {error}\n")
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def _ignore(_signal: int, _frame: Any) -> None:
@@ -397,16 +384,16 @@ def disturbed(before: tuple[set[int], set[str]]) -> str:
     if threading.active_count() > 1 or len(sys._current_frames()) > 1:  # noqa: SLF001 (documented)
         names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
         return "it starts a Python thread ({})".format(", ".join(names) or "unnamed")
-    own_name = read("/proc/self/comm")
-    pools = any(pool in read("/proc/self/maps") for pool in _HARMLESS_POOLS)
+    own_name = attempt.read("/proc/self/comm")
+    pools = any(pool in attempt.read("/proc/self/maps") for pool in _HARMLESS_POOLS)
     for thread in set(os.listdir("/proc/self/task")) - before[1]:
-        name = read(f"/proc/self/task/{thread}/comm")
+        name = attempt.read(f"/proc/self/task/{thread}/comm")
         if name and name not in _HARMLESS_THREADS and not (name == own_name and pools):
             return f"it starts a native thread ({name})"
     for descriptor in set(map(int, os.listdir("/proc/self/fd"))) - before[0]:
         with contextlib.suppress(OSError):
             target = os.readlink(f"/proc/self/fd/{descriptor}")
-            flags = int(read(f"/proc/self/fdinfo/{descriptor}").split("flags:")[1].split()[0], 8)
+            flags = int(attempt.read(f"/proc/self/fdinfo/{descriptor}").split("flags:")[1].split()[0], 8)
             if not target.startswith("/dev/") and not (target.startswith("/") and flags & os.O_APPEND):
                 return f"it leaves {target} open"
     return ""
@@ -421,15 +408,6 @@ def forget_shared_folders() -> None:
                 finalizer.atexit = False
 
 
-def read(path: str) -> str:
-    """A small file's text, or nothing."""
-    try:
-        with open(path, errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
 def facts() -> Message:
     """The interpreter, the platform, the installed distributions and the console scripts."""
     import hashlib  # noqa: PLC0415 (wanted once, and not by forks)
@@ -442,7 +420,7 @@ def facts() -> Message:
             for entry in os.listdir(folder or "."):
                 if entry.endswith((".dist-info", ".egg-info")):
                     distributions.add(entry.rpartition(".")[0].lower())
-                    points = read(os.path.join(folder, entry, "entry_points.txt"))
+                    points = attempt.read(os.path.join(folder, entry, "entry_points.txt"))
                     for name, target in console_scripts(points):
                         scripts.setdefault(name, target)
     digest = hashlib.sha256("\n".join(sorted(distributions)).encode()).hexdigest()
@@ -481,7 +459,7 @@ def main() -> None:
         with contextlib.suppress(Exception):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    boot = read("/proc/sys/kernel/random/boot_id")[:8] or "0"
+    boot = attempt.read("/proc/sys/kernel/random/boot_id")[:8] or "0"
     Zygote(socket.socket(fileno=int(sys.argv[1])), stem, boot).serve()
     os._exit(0)
 
