@@ -134,7 +134,7 @@ async def test_ended_attempts_are_system_failures_after_a_restart(world):
     await world.reopen()
     await world.launcher.launch(shell("a", "echo never"))
     update = await world.news.end("a")
-    assert (update.error.code, update.error.kind, update.retryable) == ("Interrupted", KIND.SYSTEM, True)
+    assert (update.error.code, update.error.kind, update.retryable) == ("PlatformStopped", KIND.SYSTEM, True)
 
 
 @pytest.mark.parametrize("way", ["cgroup", "watching"])
@@ -332,3 +332,34 @@ async def test_any_python(tmp_path, python):
     assert (await world.said("a")).strip().startswith(str(python.parent))
     assert update.facts["python"].startswith("3.")
     await world.close()
+
+
+async def test_logs_are_copied_where_the_store_is_elsewhere(tmp_path):
+    """They are there while the attempt runs, whole after it, and not there for those who say nothing."""
+    world = ProcessWorld(tmp_path, store_root=None, log_flush=0.02)
+    await world.open()
+    world.prepare("a")
+    await world.launcher.launch(shell("a", f"echo first; cat {world.marks}/a.gate > /dev/null; echo last"))
+    async with asyncio.timeout(10):
+        while (await world.said("a")).strip() != "first":
+            await asyncio.sleep(0.01)
+    world.release("a")
+    update = await world.news.end("a")
+    assert (await world.said("a")).split() == ["first", "last"]
+    assert [log.uri for log in update.logs] == ["s3://volant/metadata/a/n0/data/0/log.txt"]
+    await world.launcher.launch(attempt("b", ["true"]))
+    assert not (await world.news.end("b")).logs
+    await world.close()
+
+
+async def test_ending_what_waits_is_quick(tmp_path):
+    world = ProcessWorld(tmp_path, slots=1)
+    await world.open()
+    names = [f"a{number}" for number in range(300)]
+    for name in names:
+        await world.launcher.launch(shell(name, "sleep 60"))
+    await world.news.until(names[0], PHASE.RUNNING)
+    assert world.launcher.running == 1
+    async with asyncio.timeout(5):
+        await world.close(end_attempts=True)
+    assert world.launcher.running == 0

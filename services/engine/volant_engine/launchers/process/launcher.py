@@ -303,22 +303,27 @@ class ProcessLauncher:
     async def _end(self, here: run.Run) -> None:
         """End a run wherever it is; when this returns, nothing of it is left."""
         assert here.task is not None
+        if here.is_asked_for or here.began is not None:
+            await self._end_process(here)
+        await aio.cancel_all([here.task])
+        self._runs.pop(here.name, None)
+        if here.is_limited:
+            await self._memory.release(here.name)
+
+    async def _end_process(self, here: run.Run) -> None:
         before = await asyncio.to_thread(folders.read_exit, here.folder)
-        if here.is_asked_for and not here.start.done():
+        if not here.start.done() and here.began is None:
             # It is forked any moment, or not at all once its zygote is gone.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.grace):
                     await asyncio.shield(here.start)
         claim = await asyncio.to_thread(here.claim)
-        if claim is not None:
-            await self._kill(claim, here.name)
-            if here.stopped and before is None:
-                left = folders.Exit(137, self._now(), "stopped")
-                await asyncio.to_thread(folders.write_exit, here.folder, left)
-        await aio.cancel_all([here.task])
-        self._runs.pop(here.name, None)
-        if here.is_limited:
-            await self._memory.release(here.name)
+        if claim is None:
+            return
+        await self._kill(claim, here.name)
+        if here.stopped and before is None:
+            left = folders.Exit(137, self._now(), "stopped")
+            await asyncio.to_thread(folders.write_exit, here.folder, left)
 
     async def _kill(self, claim: folders.Claim, name: str) -> None:
         """SIGTERM to the process group, SIGKILL to all that is left of the attempt after the grace."""

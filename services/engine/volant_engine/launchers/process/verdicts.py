@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from volant_engine.launchers import port
 from volantidl.core import execution_pb2
 
 _USER = execution_pb2.ExecutionError.ErrorKind.USER
@@ -39,7 +40,8 @@ def judge(name: str, ending: Ending, log: str) -> Verdict:
     """As Flyte judges a pod: out of memory is the user's, SIGKILL the system's, any other code the user's."""
     if ending.stopped:
         message = f"[{name}] was ended because the platform was shut down."
-        return Verdict(execution_pb2.ExecutionError(code="Interrupted", message=message, kind=_SYSTEM), retryable=True)
+        error = execution_pb2.ExecutionError(code=port.PLATFORM_STOPPED, message=message, kind=_SYSTEM)
+        return Verdict(error, retryable=True)
     if ending.out_of_memory:
         return _failed(name, ending, log, "OOMKilled", _USER)
     if ending.code is None:
