@@ -129,6 +129,26 @@ def test_eager_driver_that_is_killed_runs_no_child_twice(remote, flows, tmp_path
     assert sorted(children) == [f"child{number}" for number in range(10)]
 
 
+def test_eager_body_that_fails_ends_its_children(remote, flows, tmp_path):
+    execution = remote.execute(flows.giving_up, {"folder": str(tmp_path)}).wait(WAIT_S)
+    assert "ValueError: enough" in execution.error.message
+    slow = [one for one in remote.recent_executions() if one.message.spec.launch_plan.name == "sdk_flows.touch"]
+    assert {one.wait(WAIT_S).phase for one in slow if not one.is_successful} == {"ABORTED"}
+    assert not any(path.name.startswith("slow") for path in tmp_path.iterdir())
+
+
+def test_eager_execution_that_is_aborted_ends_its_children(remote, flows, tmp_path):
+    execution = remote.execute(flows.waiting_long, {"folder": str(tmp_path)})
+    patience = time.monotonic() + WAIT_S
+    while not (
+        children := [one for one in remote.recent_executions() if one.name.startswith("e") and one.phase == "RUNNING"]
+    ):
+        assert time.monotonic() < patience
+        time.sleep(0.1)
+    execution.abort("not needed")
+    assert {child.wait(WAIT_S).phase for child in children} == {"ABORTED"}
+
+
 def test_failure(remote, flows):
     execution = remote.execute(flows.failing, {"a": 1}).wait(WAIT_S)
     assert execution.phase == "FAILED"

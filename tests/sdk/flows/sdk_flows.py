@@ -255,6 +255,19 @@ def touch(folder: str, name: str, pause: float) -> str:
 
 
 @workflow
+def giving_up(folder: str) -> int:
+    touch(folder=folder, name="slow", pause=60.0)
+    if touch(folder=folder, name="quick", pause=0.0) == "quick":
+        raise ValueError("enough")
+    return 1
+
+
+@eager
+def waiting_long(folder: str) -> str:
+    return touch(folder=folder, name="slow", pause=60.0)
+
+
+@workflow
 def driven(folder: str) -> int:
     count = 0
     for number in range(10):

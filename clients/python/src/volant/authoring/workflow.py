@@ -7,6 +7,7 @@ import dataclasses
 import enum
 import functools
 import inspect
+import logging
 import threading
 import typing
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from volant.authoring import promise as promises
 from volant.types import engine, failures
 from volantidl.core import literals_pb2
 
+_log = logging.getLogger("volant")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -125,6 +127,7 @@ class PythonWorkflow(Workflow, Generic[P, R]):
             self._failure_node = failure_node_for(self, self.settings.on_failure, inputs)
         except promises.NeedsValueError as reason:
             self.eager_reason = f"{reason.line}: {reason.operation} needs the value of {reason.promise}"
+            _log.info("%s is run eagerly, without a fixed graph: %s", self.name, self.eager_reason)
             graph = self._driven_graph()
         self._graph = graph
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from volant import errors
+from volant.authoring import entity, workflow
 from volant.client import remote
 
 
@@ -74,6 +75,12 @@ def table(rows: Sequence[Mapping[str, Any]]) -> None:
     widths = [max(len(line[place]) for line in [columns, *cells]) for place in range(len(columns))]
     for line in [[column.upper() for column in columns], *cells]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def tell_of_eagerness(one: entity.Entity) -> None:
+    """Say that a workflow is run eagerly and why, where its author didn't ask for it."""
+    if isinstance(one, workflow.PythonWorkflow) and one.is_eager and one.eager_reason != "@eager":
+        progress(f"{one.name} is run eagerly, without a fixed graph: {one.eager_reason}")
 
 
 def progress(text: str) -> None:

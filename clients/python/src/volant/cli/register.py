@@ -42,6 +42,8 @@ def register(
         found.update(loading.load_tree(pathlib.Path(path)))
     # Launch plans last: their workflows bring the default ones.
     entities = sorted(found.values(), key=lambda one: isinstance(one, launch_plan.LaunchPlan))
+    for one in entities:
+        platform.tell_of_eagerness(one)
     if dry_run:
         platform.show([{"kind": type(one).__name__, "name": one.name} for one in entities], form)
         return

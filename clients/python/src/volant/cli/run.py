@@ -82,6 +82,7 @@ def _run(
     for key, first in given.items():
         second = later.pop(key, None)
         settings[key.removeprefix("volant_")] = second if second not in (None, ()) else first
+    platform.tell_of_eagerness(target)
     with platform.reported():
         collected = typed.collect(target.interface, later, _file_inputs(settings["inputs_file"]))
         if settings["remote"]:

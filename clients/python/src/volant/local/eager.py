@@ -188,6 +188,9 @@ class ThreadDriver:
             result = called.run(settled)
             return task.wait_for(result) if inspect.iscoroutine(result) else result
 
+    def cancel(self) -> None:
+        """The body has failed: what still runs isn't needed. Threads cannot be ended; they are left alone."""
+
     def finish(self) -> None:
         """Wait for every call; raises the first failure."""
         for child in self._children:
@@ -220,10 +223,14 @@ def run_body(
         driver: What its calls become; threads of this process by default.
     """
     driver = driver or ThreadDriver()
-    with calls.made_by(driver):
-        result = function(**inputs)
-        if inspect.iscoroutine(result):
-            result = task.wait_for(result)
-    settled = settle(result)
-    driver.finish()
+    try:
+        with calls.made_by(driver):
+            result = function(**inputs)
+            if inspect.iscoroutine(result):
+                result = task.wait_for(result)
+        settled = settle(result)
+        driver.finish()
+    except BaseException:
+        driver.cancel()
+        raise
     return settled

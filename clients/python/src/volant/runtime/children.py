@@ -5,15 +5,19 @@ A driver that is started again finds the children of its earlier life by their n
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import inspect
 import os
+import signal
+import sys
 import threading
+import types
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from volant import context, errors
 from volant.authoring import calls, driver, entity, launch_plan, mapping, reference, task, workflow
@@ -21,6 +25,9 @@ from volant.local import eager, threads
 from volant.serialization import settings as serialization_settings
 from volant.types import engine
 from volantidl.core import literals_pb2
+
+if TYPE_CHECKING:
+    from volant.client import execution
 
 _NAME_LENGTH = 20
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -49,7 +56,20 @@ class PlatformDriver(eager.ThreadDriver):
         self._identity = context.current_context().output_metadata_prefix.rstrip("/").rpartition("/")[0]
         self._made: Counter[str] = Counter()
         self._registered: set[str] = set()
+        self._running: dict[str, execution.Execution] = {}
         self._lock = threading.Lock()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminated)
+
+    def _terminated(self, number: int, frame: types.FrameType | None) -> None:  # noqa: ARG002 - the signal's interface
+        self.cancel()
+        sys.exit(128 + number)
+
+    def cancel(self) -> None:
+        """End the children that still run."""
+        for child in list(self._running.values()):
+            with contextlib.suppress(errors.VolantError):
+                child.abort("the eager execution that started it has ended")
 
     def call(self, called: entity.Entity, inputs: Mapping[str, Any]) -> Any:
         """Start the child when its inputs are there."""
@@ -90,7 +110,9 @@ class PlatformDriver(eager.ThreadDriver):
                     self._remote.register_with(self._settings, called)
                     self._registered.add(called.name)
         started = self._remote.start(called, _encode(called, inputs), version=version, name=self._name_of(which))
+        self._running[which] = started
         started.wait()
+        self._running.pop(which, None)
         if not started.is_successful:
             raise started.failure()
         literals = started.output_literals()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import pickle
 from typing import Any
 
@@ -12,6 +13,7 @@ from volant.types import blobs, containers, engine, plain, transformer
 from volantidl.core import literals_pb2, types_pb2
 
 FORMAT = "PythonPickle"
+_log = logging.getLogger("volant.types")
 
 
 def dumps(value: Any) -> bytes:
@@ -38,6 +40,9 @@ class PickleTransformer(transformer.Transformer):
 
     def literal_type(self, python_type: Any) -> types_pb2.LiteralType:
         """A blob of format PythonPickle."""
+        _log.info(
+            "%s travels as a pickle; a type that is known by name travels better", transformer.describe(python_type)
+        )
         result = types_pb2.LiteralType(blob=types_pb2.BlobType(format=FORMAT))
         result.metadata.update({"python_class_name": str(python_type)})
         return result
