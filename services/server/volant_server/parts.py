@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from volant_objectstore.service import ObjectStore
 
 
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
+_LOOPBACK = "127.0.0.1,::1,localhost"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Addresses:
     """Where a platform answers."""
@@ -159,6 +163,10 @@ def _task_environment(settings: ServerSettings, addresses: Addresses) -> dict[st
         "FLYTE_PLATFORM_URL": settings.peers.admin or (addresses.grpc[0] if addresses.grpc else ""),
         "FLYTE_PLATFORM_INSECURE": "true",
     }
+    if any(name.lower() in _PROXIES for name in settings.tasks.environment):
+        # Otherwise clients ask the proxy for what is on this machine.
+        spared = settings.tasks.environment.get("NO_PROXY") or settings.tasks.environment.get("no_proxy") or ""
+        environment["NO_PROXY"] = environment["no_proxy"] = ",".join(filter(None, (spared, _LOOPBACK)))
     return {name: value for name, value in environment.items() if value}
 
 
