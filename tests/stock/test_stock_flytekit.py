@@ -1,0 +1,130 @@
+"""Stock flytekit on a platform with one slot: what must not deadlock, repeat or be lost."""
+
+import contextlib
+import datetime
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from flytekit.configuration import Config, ImageConfig, PlatformConfig, SerializationSettings
+from flytekit.models.core.execution import WorkflowExecutionPhase as Phase
+from flytekit.remote import FlyteRemote
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import stock_flows  # noqa: E402 - beside this file, as the tasks find it
+
+SETTINGS = SerializationSettings(
+    ImageConfig.auto_default_image(), project="flytesnacks", domain="development", version="1"
+)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory):
+    """A platform with one slot, whose tasks find stock_flows."""
+    data = tmp_path_factory.mktemp("stock") / "data"
+    grpc = f"127.0.0.1:{free_port()}"
+    environment = {**os.environ, "PYTHONPATH": str(HERE), "VOLANT_TASKS__SLOTS": "1"}
+    command = [sys.executable, "-m", "volant_server", "up", "--data", str(data), "--grpc", grpc]
+    command += ["--http", f"127.0.0.1:{free_port()}"]
+    with (data.parent / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
+    assert process.stdout is not None
+    try:
+        assert any(b"ready" in line for line in process.stdout), (data.parent / "log").read_text()[-2000:]
+        yield grpc
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert '"level": "error"' not in (data.parent / "log").read_text()
+
+
+@pytest.fixture
+def remote(address: str) -> FlyteRemote:
+    return FlyteRemote(Config(platform=PlatformConfig(endpoint=address, insecure=True)), "flytesnacks", "development")
+
+
+def run(remote: FlyteRemote, entity, limit: float = 60, **inputs):
+    register = remote.register_workflow if hasattr(entity, "nodes") else remote.register_task
+    with contextlib.suppress(Exception):  # registered by a test before
+        register(entity, SETTINGS, version="1")
+    fetch = remote.fetch_workflow if hasattr(entity, "nodes") else remote.fetch_task
+    execution = remote.execute(fetch(name=entity.name, version="1"), inputs=inputs)
+    return remote.wait(execution, datetime.timedelta(seconds=limit), datetime.timedelta(seconds=0.1))
+
+
+def test_elements_of_a_map_draw_different_numbers(remote: FlyteRemote) -> None:
+    done = run(remote, stock_flows.draws, indices=list(range(20)))
+    assert len(set(done.outputs["o0"])) == 20
+
+
+def test_a_module_sees_its_tasks_environment_at_import(remote: FlyteRemote) -> None:
+    done = run(remote, stock_flows.modes)
+    assert (done.outputs["o0"], done.outputs["o1"]) == ("declared", "unset")
+
+
+@pytest.mark.timeout(240)
+def test_eager_in_eager_in_eager_with_one_slot(remote: FlyteRemote) -> None:
+    done = run(remote, stock_flows.outermost, limit=200, x=1)
+    assert done.error is None, done.error.message
+    assert done.outputs["o0"] == 112
+
+
+def test_recoverable_failures_are_tried_again(remote: FlyteRemote, tmp_path: pathlib.Path) -> None:
+    done = run(remote, stock_flows.patient, folder=str(tmp_path))
+    assert done.outputs["o0"] == 3
+    attempts = done.node_executions["n0"].task_executions
+    assert [attempt.closure.phase for attempt in attempts] == [5, 5, 3]
+
+
+def test_a_users_error_names_its_line(remote: FlyteRemote) -> None:
+    done = run(remote, stock_flows.broken, x=0)
+    assert done.closure.phase == Phase.FAILED
+    assert "ZeroDivisionError" in done.error.message
+    assert "stock_flows.py" in done.error.message
+
+
+def test_an_aborted_task_ends(remote: FlyteRemote) -> None:
+    with contextlib.suppress(Exception):
+        remote.register_workflow(stock_flows.long_nap, SETTINGS, version="1")
+    workflow = remote.fetch_workflow(name=stock_flows.long_nap.name, version="1")
+    execution = remote.execute(workflow, inputs={"seconds": 600.0})
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        execution = remote.sync_execution(execution, sync_nodes=True)
+        if "n0" in execution.node_executions and execution.node_executions["n0"].closure.phase == 2:
+            break
+        time.sleep(0.1)
+    remote.terminate(execution, cause="enough")
+    done = remote.wait(execution, datetime.timedelta(seconds=30), datetime.timedelta(seconds=0.1))
+    assert done.closure.phase == Phase.ABORTED
+    assert done.closure.abort_metadata.cause == "enough"
+    # The one slot is free again.
+    assert run(remote, stock_flows.long_nap, seconds=0.0).error is None
+
+
+def test_a_serialized_cached_task_runs_once(remote: FlyteRemote, tmp_path: pathlib.Path) -> None:
+    with contextlib.suppress(Exception):
+        remote.register_workflow(stock_flows.cached, SETTINGS, version="1")
+    workflow = remote.fetch_workflow(name=stock_flows.cached.name, version="1")
+    executions = [remote.execute(workflow, inputs={"folder": str(tmp_path), "x": 21}) for _ in range(3)]
+    for execution in executions:
+        done = remote.wait(execution, datetime.timedelta(seconds=60), datetime.timedelta(seconds=0.1))
+        assert done.outputs["o0"] == 42
+    assert (tmp_path / "runs").read_text() == "x"
+
+
+def test_dynamic_in_dynamic(remote: FlyteRemote) -> None:
+    assert run(remote, stock_flows.nested, n=3).outputs["o0"] == 1
