@@ -1,5 +1,8 @@
 """Stopping ends what runs, says so, and costs the user's retries nothing."""
 
+import contextlib
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +12,7 @@ import pytest
 from tests.server import scripts
 from tests.server.conftest import Up, volant
 
+from volant_core.postgres import leftovers
 from volantidl.admin import common_pb2, execution_pb2, node_execution_pb2, task_execution_pb2
 from volantidl.core import execution_pb2 as core_execution_pb2
 from volantidl.core import identifier_pb2
@@ -105,3 +109,25 @@ def test_what_runs_is_ended_and_tried_again(
     phases = [(0, "SUCCEEDED")] if runs == 1 else [(0, "FAILED"), (1, "SUCCEEDED")]
     assert asked.attempts(execution) == phases
     assert "ended" not in again.stop(), "nothing runs any more"
+
+
+def test_the_database_dies_meanwhile(up: Callable[..., Up], client: Callable[[Up], Client], tmp_path: Path) -> None:
+    notes, go = tmp_path / "notes", tmp_path / "go"
+    notes.touch()
+    server = up(engine=True).ready()
+    asked = client(server)
+    execution = asked.launch(f"echo $$ >> {notes}; while [ ! -e {go} ]; do sleep 0.1; done")
+    until(lambda: notes.read_text().count("\n") == 1, "the task did not start")
+    for pid in leftovers.processes_in(server.data / "postgres" / "data"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    go.touch()
+
+    def ended() -> bool:
+        with contextlib.suppress(grpc.RpcError):
+            return asked.closure(execution).phase == PHASE.SUCCEEDED
+        return False
+
+    until(ended, "it did not succeed")
+    assert notes.read_text().count("\n") == 1
+    assert asked.attempts(execution) == [(0, "SUCCEEDED")]
