@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import pathlib
 import sys
 
 from bench.platform import platform
@@ -40,7 +41,7 @@ def main() -> None:
                 done.append(row)
         bench.client.close()
     if arguments.json:
-        with open(arguments.json, "w") as file:
+        with pathlib.Path(arguments.json).open("w") as file:
             json.dump(
                 [{"name": row.name, "value": row.value, "unit": row.unit, "note": row.note} for row in done], file
             )

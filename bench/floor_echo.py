@@ -1,4 +1,4 @@
-"""The floor of an RPC: an empty grpc.aio server in a process of its own, asked by one client, one call after another."""
+"""The floor of an RPC: an empty grpc.aio server in a process of its own, asked by one client, call after call."""
 
 import asyncio
 import subprocess

@@ -58,7 +58,9 @@ def python_task(entry: tuple[str, str, str], version: str, *, cached: bool = Fal
         id=identifier,
         type="python-task",
         metadata=tasks_pb2.TaskMetadata(
-            runtime=tasks_pb2.RuntimeMetadata(type=tasks_pb2.RuntimeMetadata.FLYTE_SDK, version="1.16.0", flavor="python"),
+            runtime=tasks_pb2.RuntimeMetadata(
+                type=tasks_pb2.RuntimeMetadata.FLYTE_SDK, version="1.16.0", flavor="python"
+            ),
             discoverable=cached,
             discovery_version="1" if cached else "",
         ),

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 from bench import floor_echo, graphs, zygote_floor
 from bench.platform import Client, Platform, free_port
-from volantidl.admin import execution_pb2
+from volantidl.admin import execution_pb2, task_pb2
+from volantidl.core import identifier_pb2
 
 ENTRIES = {"flytekit": graphs.FLYTEKIT, "volant": graphs.VOLANT}
 
@@ -55,7 +56,9 @@ class Bench:
             self._floors[key] = zygote_floor.measure(ENTRIES[entry][0], count, side_by_side)
         return self._floors[key]
 
-    def plan(self, make: Callable[..., graphs.Graph], task: object, size: int):
+    def plan(
+        self, make: Callable[..., graphs.Graph], task: task_pb2.TaskCreateRequest, size: int
+    ) -> identifier_pb2.Identifier:
         """Register a graph of `size` nodes."""
         return self.client.register(make(task, size, self.version))
 

@@ -99,7 +99,7 @@ def in_order(nodes) -> list:
 
 
 def cache_status(node) -> str:
-    """"cache hit" or what else the cache did, if it was asked."""
+    """ "cache hit" or what else the cache did, if it was asked."""
     metadata = node.closure.task_node_metadata
     words = {1: "(cache: miss)", 2: "(cache: HIT)", 3: "(cache: stored)"}
     return words.get(metadata.cache_status, "") if metadata is not None else ""

@@ -42,7 +42,12 @@ class Platform:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(HERE), "NAPS_FOLDER": str(self.notes), "VOLANT_TASKS__SLOTS": str(SLOTS)}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(HERE),
+            "NAPS_FOLDER": str(self.notes),
+            "VOLANT_TASKS__SLOTS": str(SLOTS),
+        }
         command = [sys.executable, "-m", "volant_server", "up", "--data", str(self.data)]
         command += ["--grpc", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http}"]
         with (self.folder / "log").open("ab") as log:
