@@ -339,3 +339,18 @@ def test_working_folders_are_removed(tmp_path):
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code, str(flows)], check=True, env=environment, timeout=60)
     assert [path for path in tmp_path.iterdir() if path.name.startswith("volant-")] == []
+
+
+def test_map_keeps_defaults():
+    from volant import map_task
+
+    @task
+    def shift(x: int, by: int = 10) -> int:
+        return x + by
+
+    @workflow
+    def shifted(xs: list[int]) -> list[int]:
+        return map_task(shift)(x=xs)
+
+    assert shifted(xs=[1, 2]) == [11, 12]
+    assert map_task(shift)(x=[1], by=[5]) == [6]

@@ -75,6 +75,22 @@ class MapTask(entity.Entity):
             return {*self.bound, *self.target.interface.defaults}
         return self.bound
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it with lists; what isn't given and has a default is the same for every element."""
+        if isinstance(self.target, task.Task):
+            defaults = self.target.interface.defaults
+            left = {name: defaults[name] for name in defaults if name not in kwargs and name not in self.bound}
+            if left and not args:
+                return MapTask(
+                    self.target,
+                    {**self.bound, **left},
+                    concurrency=self.concurrency,
+                    min_successes=self.min_successes,
+                    min_success_ratio=self.min_success_ratio,
+                    run_all_sub_nodes=self.run_all_sub_nodes,
+                )(**kwargs)
+        return super().__call__(*args, **kwargs)
+
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """As for any entity; what was bound by partial may not be given again."""
         for name in kwargs:

@@ -14,6 +14,7 @@ from volant.authoring import entity
 from volant.cli import inputs as typed
 from volant.cli import loading, platform, watching
 from volant.client import execution, remote
+from volant.runtime import failure
 
 _REMOTE_ONLY = ("version", "name", "wait", "watch", "timeout", "overwrite_cache", "image", "env", "tag", "copy")
 
@@ -120,9 +121,8 @@ def _run_locally(target: entity.Entity, given: dict[str, Any]) -> Any:
     except errors.VolantError:
         raise
     except Exception as error:
-        for note in getattr(error, "__notes__", ()):
-            platform.progress(note)
-        raise
+        notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+        raise click.ClickException(f"{target.name} failed{notes}\n\n{failure.message_of(error)}") from error
 
 
 def _run_remotely(target: entity.Entity, given: dict[str, Any], settings: dict[str, Any], file: pathlib.Path) -> None:
