@@ -188,6 +188,18 @@ def test_system_failures_do_not_use_up_the_users_budget():
     assert world.launches[1].prev_checkpoint.endswith("/exec-n0-0/_flytecheckpoints")
 
 
+def test_what_the_platform_ended_costs_no_budget():
+    stopped = failure(code="PlatformStopped", kind=SYSTEM, retryable=True)
+    world = World(g.chain(1, g.PLAIN), g.literal_map(a=1))
+    world.outcome = lambda command: stopped if command.number < 6 else g.literal_map(o0=9)
+    assert output(world.finish()) == 9
+    world = World(g.chain(1, g.PLAIN), g.literal_map(a=1))
+    world.outcome = lambda command: stopped if command.number < 6 else failure(kind=SYSTEM, retryable=True)
+    error = world.finish().execution.error
+    assert error.code == "RetriesExhausted|Bad"
+    assert len(world.launches) == 6 + 4
+
+
 def test_the_last_system_attempt_is_not_interruptible():
     spec = admin_execution_pb2.ExecutionSpec()
     spec.interruptible.value = True

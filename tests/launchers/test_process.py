@@ -186,6 +186,18 @@ async def test_a_dead_zygote_costs_no_attempt(world):
     assert world.runs("a") == 1
 
 
+async def test_relative_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    world = ProcessWorld(tmp_path, data=pathlib.Path("data"), python=pathlib.Path("python"))
+    await world.open()
+    await world.launcher.launch(attempt("a", ["python", "-c", "print('hello')"]))
+    update = await world.news.end("a")
+    assert update.phase is PHASE.SUCCEEDED, await world.said("a")
+    assert update.facts["interpreter"] == str(pathlib.Path(sys.executable).parent / "python")
+    await world.close()
+
+
 async def test_an_interpreter_that_is_not_there(tmp_path):
     world = ProcessWorld(tmp_path, python=pathlib.Path("/no/such/python"))
     with pytest.raises(errors.UnavailableError, match="--task-python"):

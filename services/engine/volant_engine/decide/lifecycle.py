@@ -5,6 +5,7 @@ Kinds call these; what an end means to others (downstream nodes, the scope) is `
 
 from volant_core.model import literals, phases
 from volant_engine.decide import bindings, commands, graphs, state
+from volant_engine.launchers import port
 from volantidl.core import execution_pb2, literals_pb2
 
 _Phase = state.NodePhase
@@ -74,7 +75,7 @@ def set_deadlines(run: state.Run, node: state.Node) -> None:
 def deadline(run: state.Run, node: state.Node, what: str) -> None:
     """A deadline has come while the node was alive."""
     timeout = node.spec.timeout
-    if node.halting is not None or not timeout:
+    if node.halting is not None or node.is_done or not timeout:
         return
     if what == "active":
         text = f"task active timeout [{literals.go_duration(2 * timeout)}] expired"
@@ -137,33 +138,33 @@ def keep_outputs(
 
 
 def write(run: state.Run, node: state.Node, uri: str, data: bytes) -> None:
-    """Store bytes; the end of the node, and of all that it is under, is recorded only after it."""
-    _, count = run.writing.get(node.id, (node, 0))
-    run.writing[node.id] = (node, count + 1)
-    above: state.Node | None = node
-    while above is not None:
-        above.writes += 1
-        above = state.parent_of(above)
+    """Store bytes; the node ends well, and its end is recorded, only after it."""
+    node.writes += 1
+    run.writing[node.id] = node
     run.commands.append(commands.Write(node.id, uri, data))
 
 
-def written(run: state.Run, node_id: str) -> None:
-    """Bytes of a node are stored; the last of them lets its record go."""
-    found = run.writing.pop(node_id, None)
-    if found is None:
-        return
-    node, count = found
-    if count > 1:
-        run.writing[node_id] = (node, count - 1)
-    above: state.Node | None = node
-    while above is not None:
-        above.writes -= 1
-        above = state.parent_of(above)
+def written(run: state.Run, node_id: str) -> state.Node | None:
+    """Bytes of a node are stored; the last of them lets it end."""
+    node = run.writing.get(node_id)
+    if node is None:
+        return None
+    node.writes -= 1
+    if not node.writes:
+        del run.writing[node_id]
+        if node.is_done and node.halting is None:
+            finish(run, node, _Phase.SUCCEEDED)
+    return node
 
 
 def succeed(run: state.Run, node: state.Node) -> None:
-    """The node is done; its outputs are set."""
-    finish(run, node, _Phase.SUCCEEDED)
+    """The node is done, its outputs are set; it has succeeded as soon as they are stored."""
+    if node.writes:
+        node.is_done = True
+        node.detail = None
+        node.child_scope = None
+    else:
+        finish(run, node, _Phase.SUCCEEDED)
 
 
 def skip(run: state.Run, node: state.Node) -> None:
@@ -203,11 +204,14 @@ def free_slot(run: state.Run, node: state.Node) -> None:
 
 def retry_or_fail(run: state.Run, node: state.Node, error: execution_pb2.ExecutionError) -> None:
     """An attempt failed in a way that another may mend: try again if a budget allows it."""
-    verdict = exhausted(error, node.attempt, node.system_failures, node.spec.max_attempts, run.limits)
+    tried = node.attempt - node.free_tries
+    verdict = exhausted(error, tried, node.system_failures, node.spec.max_attempts, run.limits)
     if verdict is not None:
         fail(run, node, verdict)
         return
-    if error.kind == state.SYSTEM:
+    if is_free(error):
+        node.free_tries += 1
+    elif error.kind == state.SYSTEM:
         node.system_failures += 1
     again(run, node)
 
@@ -219,6 +223,7 @@ def again(run: state.Run, node: state.Node) -> None:
         node.prev_checkpoint = node.checkpoint_uri
     node.attempt_started_at = 0.0
     node.halting = None
+    node.is_done = False
     node.child_scope = None
     node.detail = None
     node.error = None
@@ -232,13 +237,21 @@ def again(run: state.Run, node: state.Node) -> None:
     run.agenda.append((state.Step.START, node))
 
 
+def is_free(error: execution_pb2.ExecutionError) -> bool:
+    """Whether an attempt was ended by the platform itself, to shut down."""
+    return error.code == port.PLATFORM_STOPPED and error.kind == state.SYSTEM
+
+
 def exhausted(
     error: execution_pb2.ExecutionError, attempt: int, system_failures: int, max_attempts: int, limits: state.Limits
 ) -> execution_pb2.ExecutionError | None:
     """None where another try is allowed, else the final error.
 
-    SYSTEM failures have a budget of their own; all others use up the user's.
+    SYSTEM failures have a budget of their own; all others use up the user's. What the platform itself ended, to shut
+    down, is tried again however often that happens; `attempt` leaves such tries out.
     """
+    if is_free(error):
+        return None
     if error.kind == state.SYSTEM:
         current, most = system_failures, limits.system_retries
     else:

@@ -109,8 +109,7 @@ def _for_attempt(run: state.Run, event: Any) -> None:
 
 
 def _written(run: state.Run, event: events.Written) -> None:
-    node, _ = run.writing.get(event.node_id, (None, 0))
-    lifecycle.written(run, event.node_id)
+    node = lifecycle.written(run, event.node_id)
     if node is not None and not node.is_terminal:
         flow.BEHAVIOURS[node.spec.kind].heard(run, node, event)
 

@@ -194,7 +194,16 @@ def pack_resume(node: state.Node) -> bytes:
     """What the record's own fields do not say, and resuming needs."""
     extra = node.detail.pack() if hasattr(node.detail, "pack") else None
     packed: bytes = msgpack.packb(
-        [1, node.attempt, node.system_failures, node.queued_at, node.attempt_started_at, node.prev_checkpoint, extra]
+        [
+            1,
+            node.attempt,
+            node.system_failures,
+            node.free_tries,
+            node.queued_at,
+            node.attempt_started_at,
+            node.prev_checkpoint,
+            extra,
+        ]
     )
     return packed
 
@@ -228,9 +237,9 @@ def restore_node(node: state.Node, record: dispatch_pb2.NodeRecord) -> None:
             node.error = record.error
     elif record.resume:
         fields = msgpack.unpackb(record.resume, strict_map_key=False)
-        node.attempt, node.system_failures, node.queued_at, node.attempt_started_at = fields[1:5]
-        node.prev_checkpoint = fields[5]
-        node.detail = Recalled(fields[6]) if fields[6] is not None else None
+        node.attempt, node.system_failures, node.free_tries, node.queued_at = fields[1:5]
+        node.attempt_started_at, node.prev_checkpoint = fields[5:7]
+        node.detail = Recalled(fields[7]) if fields[7] is not None else None
 
 
 class Recalled:

@@ -154,11 +154,13 @@ class Node:
         "dynamic_id",
         "dynamic_spec_uri",
         "error",
+        "free_tries",
         "halting",
         "holds_slot",
         "id",
         "input_uri",
         "inputs",
+        "is_done",
         "is_parent",
         "output_uri",
         "outputs",
@@ -186,6 +188,8 @@ class Node:
         self.phase: phases.NodePhase = NodePhase.UNDEFINED
         self.attempt = 0
         self.system_failures = 0
+        self.free_tries = 0
+        """Attempts that the platform itself ended: they count against no budget."""
         branch = scope.nodes[spec.branch] if spec.branch >= 0 else None
         parent = branch or scope.parent
         if branch is not None:
@@ -229,7 +233,9 @@ class Node:
         self.halting: Then | None = None
         self.holds_slot = False
         self.writes = 0
-        """Bytes on their way to the store, for it and for all under it; the record of its end waits for them."""
+        """Bytes on their way to the store; the record of its end waits for them."""
+        self.is_done = False
+        """Only its bytes have to be stored yet."""
         self.record: dispatch_pb2.NodeRecord | None = None
         """What was recorded of it by the engine before."""
         self.source: dispatch_pb2.NodeRecord | None = None
@@ -409,8 +415,8 @@ class Run:
         self.dirty_elements: dict[Node, dict[tuple[int, int], Callable[[], dispatch_pb2.ArrayElement]]] = {}
         """What makes the records of an array's elements, by index and attempt."""
         self.dirty_self = False
-        self.writing: dict[str, tuple[Node, int]] = {}
-        """Nodes with bytes on their way to the store, and how many, by id."""
+        self.writing: dict[str, Node] = {}
+        """Nodes with bytes on their way to the store, by id."""
         self.signals: dict[str, list[Node]] = {}
         self.recorded: dict[tuple[str, str], dict[str, dispatch_pb2.NodeRecord]] = {}
         self.recorded_tasks: dict[str, list[dispatch_pb2.TaskRecord]] = {}

@@ -13,6 +13,9 @@ from typing import Protocol
 
 from volantidl.core import execution_pb2, identifier_pb2, security_pb2, tasks_pb2
 
+PLATFORM_STOPPED = "PlatformStopped"
+"""The code of the error of an attempt that the platform itself ended, to shut down: trying again costs no budget."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Attempt:

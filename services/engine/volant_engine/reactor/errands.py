@@ -18,10 +18,12 @@ class Errands:
 
     def start(self, one: worker.Worker, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run an errand for an execution."""
-        return self._tasks.start(name, self._run(one, work))
 
-    async def _run(self, one: worker.Worker, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception as fault:  # noqa: BLE001 -- the supervisor of errands: the execution is loaded anew
-            self._faulty(one, fault)
+        def ended(task: asyncio.Task[None]) -> None:
+            fault = None if task.cancelled() else task.exception()
+            if isinstance(fault, Exception):
+                self._faulty(one, fault)
+
+        task = self._tasks.start(name, work)
+        task.add_done_callback(ended)
+        return task

@@ -207,11 +207,15 @@ def _fail(
     verdict: execution_pb2.ExecutionError | None = error
     if retryable:
         most = max(_spec(node).max_attempts, node.spec.max_attempts)
-        verdict = lifecycle.exhausted(error, flight.number, progress.systems[index], most, run.limits)
+        tried = flight.number - progress.frees[index]
+        verdict = lifecycle.exhausted(error, tried, progress.systems[index], most, run.limits)
     del progress.flights[index]
     element_records.tell(run, node, progress, flight, _Phase.FAILED, verdict or error, final=verdict is not None)
     if verdict is None:
-        progress.systems[index] += error.kind == state.SYSTEM
+        if lifecycle.is_free(error):
+            progress.frees[index] += 1
+        else:
+            progress.systems[index] += error.kind == state.SYSTEM
         progress.numbers[index] += 1
         progress.states[index] = elements.NEW
         progress.queue.append(index)

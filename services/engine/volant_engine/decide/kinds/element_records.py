@@ -33,7 +33,13 @@ def tell(
         held = None
     uri = progress.outputs.elsewhere.get(index, "") if phase == _Phase.SUCCEEDED else ""
     run.dirty_elements.setdefault(node, {})[index, flight.number] = functools.partial(
-        _record, run.now, node, flight, phase, error, (node.attempt, progress.systems[index], final, held, uri)
+        _record,
+        run.now,
+        node,
+        flight,
+        phase,
+        error,
+        (node.attempt, progress.systems[index], progress.frees[index], final, held, uri),
     )
     attempt = node.tasks
     if attempt is not None:
@@ -92,27 +98,34 @@ def recall(run: state.Run, node: state.Node, progress: elements.Progress) -> Non
         if known is None or record.attempt >= known.attempt:
             latest[record.index] = record
     for index, record in latest.items():
-        _, systems, final, held, uri = msgpack.unpackb(record.resume)
-        progress.numbers[index] = record.attempt
-        progress.systems[index] = systems
-        if record.phase == _Phase.SUCCEEDED:
-            if held is not None and not uri:
-                progress.outputs.put(index, held)
-            else:
-                uri = uri or f"{node.output_dir}/{index}/{record.attempt}/{layout.OUTPUTS}"
-                progress.outputs.keep(index, None, uri)
-            progress.states[index] = elements.DONE
-            progress.done += 1
-        elif record.phase == _Phase.FAILED and final:
-            progress.states[index] = elements.FAILED
-            progress.failed += 1
-            progress.errors.add(index, record.error)
-        elif record.phase == _Phase.FAILED:
-            progress.systems[index] += record.error.kind == state.SYSTEM
-            progress.numbers[index] += 1
-            progress.queue.append(index)
-        else:
-            # What runs already comes first: it is adopted.
-            progress.queue.appendleft(index)
+        _put_back(node, progress, index, record)
     if latest and node.phase == state.NodePhase.QUEUED:
         lifecycle.running(run, node)
+
+
+def _put_back(node: state.Node, progress: elements.Progress, index: int, record: dispatch_pb2.ArrayElement) -> None:
+    _, systems, frees, final, held, uri = msgpack.unpackb(record.resume)
+    progress.numbers[index] = record.attempt
+    progress.systems[index], progress.frees[index] = systems, frees
+    if record.phase == _Phase.SUCCEEDED:
+        if held is not None and not uri:
+            progress.outputs.put(index, held)
+        else:
+            uri = uri or f"{node.output_dir}/{index}/{record.attempt}/{layout.OUTPUTS}"
+            progress.outputs.keep(index, None, uri)
+        progress.states[index] = elements.DONE
+        progress.done += 1
+    elif record.phase == _Phase.FAILED and final:
+        progress.states[index] = elements.FAILED
+        progress.failed += 1
+        progress.errors.add(index, record.error)
+    elif record.phase == _Phase.FAILED:
+        if lifecycle.is_free(record.error):
+            progress.frees[index] += 1
+        else:
+            progress.systems[index] += record.error.kind == state.SYSTEM
+        progress.numbers[index] += 1
+        progress.queue.append(index)
+    else:
+        # What runs already comes first: it is adopted.
+        progress.queue.appendleft(index)

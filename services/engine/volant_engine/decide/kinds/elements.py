@@ -220,6 +220,7 @@ class Progress:
         "failing",
         "fetched",
         "flights",
+        "frees",
         "least",
         "most",
         "next",
@@ -246,6 +247,8 @@ class Progress:
         """Attempts, by element."""
         self.systems = bytearray(size)
         """System failures, by element."""
+        self.frees = array.array("H", bytes(2 * size))
+        """Attempts that the platform itself ended, by element."""
         self.next = 0
         self.queue: collections.deque[int] = collections.deque()
         """Elements to be launched before those that are next."""
