@@ -267,10 +267,10 @@ class Folder(fsspec.AbstractFileSystem):
     root_marker = ""
     cachable = False
 
-    def info(self, path: str, **_: Any) -> dict[str, Any]:
+    def info(self, path: str, *_: Any, **__: Any) -> dict[str, Any]:
         return _info(_key(path))
 
-    def exists(self, path: str, **_: Any) -> bool:
+    def exists(self, path: str, *_: Any, **__: Any) -> bool:
         try:
             _info(_key(path))
         except FileNotFoundError:
@@ -281,7 +281,7 @@ class Folder(fsspec.AbstractFileSystem):
         key = _key(path)
         return not key or _has_objects(_folder(key))
 
-    def ls(self, path: str, detail: bool = False, **_: Any) -> Any:
+    def ls(self, path: str, detail: bool = False, *_: Any, **__: Any) -> Any:
         key = _key(path)
         found = _children(key)
         if not found and key:

@@ -7,6 +7,7 @@ import datetime
 import logging
 import os
 import pathlib
+import shutil
 import signal
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -46,6 +47,7 @@ class ProcessLauncher:
         secret_store: secrets.SecretStore | None = None,
     ) -> None:
         """Keep what it needs; `start` makes it ready. Secrets are in `<data>/secrets.json` unless told otherwise."""
+        settings = _absolute(settings)
         self._settings = settings
         self._clock = clock
         self._blobs = blobs
@@ -432,6 +434,18 @@ def _never_ran(name: str, error: errors.VolantError) -> verdicts.Verdict:
     kind = execution_pb2.ExecutionError.ErrorKind.USER if user else execution_pb2.ExecutionError.ErrorKind.SYSTEM
     failed = execution_pb2.ExecutionError(code="CannotStart", message=f"[{name}] {error.message}", kind=kind)
     return verdicts.Verdict(failed, retryable=not user)
+
+
+def _absolute(settings: process_settings.ProcessSettings) -> process_settings.ProcessSettings:
+    """The settings with whole paths: zygotes and attempts work in folders of their own."""
+    named = shutil.which(settings.python) if settings.python.parent == pathlib.Path() else None
+    return dataclasses.replace(
+        settings,
+        data=settings.data.absolute(),
+        # Not resolved: through a link into another folder, the interpreter would forget its virtual environment.
+        python=pathlib.Path(named or settings.python).absolute(),
+        store_root=settings.store_root and settings.store_root.absolute(),
+    )
 
 
 def _base_environment(settings: process_settings.ProcessSettings) -> dict[str, str]:

@@ -407,6 +407,8 @@ class Zygotes:
 def _make_folders(zygotes: pathlib.Path) -> None:
     """Make the zygotes' folder; what earlier ones left in their temporary folder goes."""
     shutil.rmtree(zygotes / "tmp", ignore_errors=True)
+    for log in zygotes.glob("*-*.log"):
+        log.unlink(missing_ok=True)
     (zygotes / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)  # one that is just ending may still write there
 
 
