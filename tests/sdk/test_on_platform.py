@@ -300,3 +300,26 @@ def test_command_line_aborts(cli, remote, flows, tmp_path):
     assert "ABORT" in cli("abort", execution.name).stdout
     assert execution.wait(WAIT_S).phase == "ABORTED"
     assert os.listdir(tmp_path) in ([], ["cache"])
+
+
+def test_command_line_replays(cli, flows):
+    result = cli("run", "--remote", "--wait", FILE, "failing", "--a", "1")
+    name = result.stderr.split("execution ")[1].split()[0]
+    replayed = cli("replay", name, "n0", "--root", FLOWS, "-o", "json")
+    assert json.loads(replayed.stdout) == {"o0": 4}, replayed.output
+    failed = cli("replay", name, "n1", "--root", FLOWS)
+    assert failed.exit_code == 1
+    assert "no 4 today" in failed.output
+    assert "sdk_flows.broken: a=4" in failed.output
+    assert "has no node 'n7'" in cli("replay", name, "n7").output
+
+
+def test_command_line_doctor(cli, monkeypatch):
+    result = cli("doctor", "-o", "json")
+    assert result.exit_code == 0, result.output
+    checks = {row["check"]: row for row in json.loads(result.stdout)}
+    assert checks["object store"]["ok"] == "yes"
+    monkeypatch.setenv("VOLANT_ENDPOINT", "127.0.0.1:1")
+    away = cli("doctor")
+    assert away.exit_code == 1
+    assert "volant up" in away.output

@@ -21,6 +21,8 @@ _COMMANDS = {
     "recover": ("volant.cli.executions", "Start an execution again, taking over what succeeded."),
     "signal": ("volant.cli.executions", "Give a waiting gate its value."),
     "activate": ("volant.cli.executions", "Make a version of a launch plan the active one."),
+    "replay": ("volant.cli.diagnosis", "Run a task of an execution here, on its real inputs."),
+    "doctor": ("volant.cli.diagnosis", "Look at what is needed to work, and say what is missing."),
     "init": ("volant.cli.project", "Start a project: a folder with a first workflow and a test."),
     "config": ("volant.cli.project", "Show or write which platform is talked to."),
 }

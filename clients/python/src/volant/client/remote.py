@@ -15,8 +15,16 @@ from volant.serialization import settings as serialization_settings
 from volant.serialization import specs
 from volant.storage import router
 from volant.types import engine
-from volantidl.admin import common_pb2, execution_pb2, launch_plan_pb2, signal_pb2, task_pb2, workflow_pb2
-from volantidl.core import identifier_pb2, interface_pb2, literals_pb2
+from volantidl.admin import (
+    common_pb2,
+    execution_pb2,
+    launch_plan_pb2,
+    signal_pb2,
+    task_pb2,
+    version_pb2,
+    workflow_pb2,
+)
+from volantidl.core import identifier_pb2, interface_pb2, literals_pb2, tasks_pb2
 
 _PARALLEL = 8
 _DESTINATION = "."
@@ -194,12 +202,21 @@ class Remote:
         identifier = identifier_pb2.Identifier(resource_type=kind, version=version, **named)
         return self.connection.call(channel.ADMIN, f"Get{noun}", common_pb2.ObjectGetRequest(id=identifier), answer)
 
+    def task_template(self, identifier: identifier_pb2.Identifier) -> tasks_pb2.TaskTemplate:
+        """A registered task's template."""
+        request = common_pb2.ObjectGetRequest(id=identifier)
+        return self.connection.call(channel.ADMIN, "GetTask", request, task_pb2.Task).closure.compiled_task.template
+
+    def version(self) -> str:
+        """The platform's version."""
+        request = version_pb2.GetVersionRequest()
+        found = self.connection.call(channel.ADMIN, "GetVersion", request, version_pb2.GetVersionResponse)
+        return found.control_plane_version.Version or "unknown"
+
     def interface_of(self, target: identifier_pb2.Identifier) -> interface_pb2.TypedInterface:
         """The interface of what an execution runs."""
         if target.resource_type == identifier_pb2.TASK:
-            request = common_pb2.ObjectGetRequest(id=target)
-            found = self.connection.call(channel.ADMIN, "GetTask", request, task_pb2.Task)
-            return found.closure.compiled_task.template.interface
+            return self.task_template(target).interface
         plan = self.connection.call(
             channel.ADMIN, "GetLaunchPlan", common_pb2.ObjectGetRequest(id=target), launch_plan_pb2.LaunchPlan
         )
