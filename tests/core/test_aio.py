@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +52,18 @@ async def test_cancel_from_one_of_them_spares_the_caller() -> None:
     other = tasks.start("forever", asyncio.Event().wait())
     await tasks.start("ends all", tasks.cancel())
     assert other.cancelled()
+
+
+def test_tasks_are_made_in_one_place() -> None:
+    """Task groups own theirs; whatever else runs belongs to a `Tasks`. And nothing runs code between fork and exec."""
+    root = Path(__file__).parents[2]
+    loose = re.compile(
+        r"asyncio\.create_task\(|_loop\(\)\.create_task\(|loop\.create_task\(|ensure_future\(|preexec_fn="
+    )
+    found = [
+        str(path.relative_to(root))
+        for folder in ("services", "clients/python/src")
+        for path in sorted((root / folder).rglob("*.py"))
+        if loose.search(path.read_text())
+    ]
+    assert found == ["services/core/volant_core/aio.py"]
