@@ -318,6 +318,17 @@ def test_a_launch_plan_node_waits_for_its_child():
     assert store.nodes["n0"].child_execution.name in world.children
 
 
+def test_a_child_may_end_before_its_start_is_heard_of():
+    world = launching()
+    world.child_outcome = lambda _: None
+    world.start()
+    (name,) = world.children
+    world.feed(events.ChildEnded(world.now, "n0", name, _Execution.SUCCEEDED, outputs=g.literal_map(o0=3)))
+    store = world.finish()
+    assert output(store) == 3
+    assert store.nodes["n0"].child_execution.name == name
+
+
 def test_the_childs_error_is_the_nodes():
     world = launching()
     error = execution_pb2.ExecutionError(code="Deep", message="down there", kind=USER)

@@ -5,7 +5,7 @@ from typing import Any
 from volant_core.model import naming
 from volant_engine.decide import commands, events, lifecycle, state
 from volant_engine.decide.kinds import behaviour
-from volantidl.core import execution_pb2
+from volantidl.core import execution_pb2, identifier_pb2
 
 _Phase = execution_pb2.WorkflowExecution
 
@@ -75,6 +75,12 @@ def _started(run: state.Run, node: state.Node, child: Child, event: events.Child
 
 
 def _ended(run: state.Run, node: state.Node, event: events.ChildEnded) -> None:
+    if node.child_execution is None:
+        # So quick a child may have ended before the answer to its creation is here.
+        parent = run.identity.execution
+        node.child_execution = identifier_pb2.WorkflowExecutionIdentifier(
+            project=parent.project, domain=parent.domain, name=event.child
+        )
     lifecycle.running(run, node)
     if event.phase == _Phase.SUCCEEDED:
         if event.outputs is not None:
