@@ -45,7 +45,10 @@ def main() -> None:
     if len(EXCEPTIONS) > EXCEPTIONS_AT_MOST:
         wrong.append(f"more than {EXCEPTIONS_AT_MOST} exceptions")
     if wrong:
-        sys.exit(f"at most {FILE_LINES} lines a file, {FUNCTION_LINES} a function without its docstring:\n" + "\n".join(wrong))
+        sys.exit(
+            f"at most {FILE_LINES} lines a file, {FUNCTION_LINES} a function without its docstring:\n"
+            + "\n".join(wrong)
+        )
 
 
 if __name__ == "__main__":
