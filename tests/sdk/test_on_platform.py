@@ -216,6 +216,24 @@ def test_flytekits_entities_are_launched(remote, tmp_path, platform_endpoint):
     assert remote.execute(found, {"x": 4}).wait(WAIT_S).outputs["o0"] == 12
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_flytekit_launches_ours(remote, flows, platform_endpoint):
+    pytest.importorskip("flytekit")
+    import datetime
+
+    from flytekit.configuration import Config, PlatformConfig
+    from flytekit.remote import FlyteRemote
+
+    config = Config(platform=PlatformConfig(endpoint=platform_endpoint, insecure=True))
+    theirs = FlyteRemote(config, default_project="flytesnacks", default_domain="development")
+    version = remote.register(flows.branching, flows.squares)
+    for name, inputs, expected in (("branching", {"a": 9}, 81), ("squares", {"xs": [2, 3]}, [4, 9])):
+        found = theirs.fetch_workflow(name=f"sdk_flows.{name}", version=version)
+        execution = theirs.execute(found, inputs=inputs, wait=False)
+        theirs.wait(execution, poll_interval=datetime.timedelta(seconds=0.2), sync_nodes=True)
+        assert execution.outputs["o0"] == expected
+
+
 def test_wrong_inputs_are_refused_here(remote, flows):
     with pytest.raises(TypeMismatchError, match="expected int, found str"):
         remote.execute(flows.add, {"a": "x"})

@@ -17,6 +17,7 @@ from volant import (
     RecoverableError,
     Secret,
     approve,
+    conditional,
     current_context,
     dynamic,
     eager,
@@ -180,6 +181,11 @@ def chain(a: int, b: int = 1) -> int:
 @workflow
 def squares(xs: list[int]) -> list[int]:
     return map_task(slow_square)(x=xs)
+
+
+@workflow
+def branching(a: int) -> int:
+    return conditional("size").if_(a > 5).then(slow_square(x=a)).else_().then(add(a=a))
 
 
 @dynamic
