@@ -219,13 +219,7 @@ class Launching:
     ) -> identifier_pb2.WorkflowExecutionIdentifier:
         spec = request.spec
         now = self._clock.now()
-        effective_bytes = effective_inputs.SerializeToString(deterministic=True)
-        given_bytes = request.inputs.SerializeToString(deterministic=True)
-        folder = [id_.name] if not request.name else [id_.name, names.generate(self._random_bits)]
-        kept = await self._keep(effective_bytes, id_, [*folder, "inputs"])
-        given = _Kept(None, None)
-        if given_bytes != effective_bytes:
-            given = await self._keep(given_bytes, id_, [*folder, "user_inputs"])
+        kept, given = await self._keep_inputs(request, id_, effective_inputs)
         tags = [*spec.labels.values.items(), *((tag, "") for tag in spec.tags)]
         with self._dispatcher.place() as session:
             new = store.NewExecution(
@@ -264,20 +258,37 @@ class Launching:
         if session is None or not leased:
             self._dispatcher.waits()
             return id_
-        message = assignments.assignment(
-            id_=id_,
-            execution=number,
-            epoch=1,
-            workflow_id=target.plan.workflow_id,
-            closure_uri=target.plan.closure_uri,
-            spec=effective,
-            inputs=kept.inline,
-            inputs_uri=kept.uri,
-            created_at=now,
-            resumed=False,
+        self._dispatcher.assign(
+            session,
+            assignments.assignment(
+                id_=id_,
+                execution=number,
+                epoch=1,
+                workflow_id=target.plan.workflow_id,
+                closure_uri=target.plan.closure_uri,
+                spec=effective,
+                inputs=kept.inline,
+                inputs_uri=kept.uri,
+                created_at=now,
+                resumed=False,
+            ),
         )
-        self._dispatcher.assign(session, message)
         return id_
+
+    async def _keep_inputs(
+        self,
+        request: execution_pb2.ExecutionCreateRequest,
+        id_: identifier_pb2.WorkflowExecutionIdentifier,
+        effective_inputs: literals_pb2.LiteralMap,
+    ) -> tuple[_Kept, _Kept]:
+        """What the execution runs with, and what the user gave where that is something else."""
+        effective_bytes = effective_inputs.SerializeToString(deterministic=True)
+        given_bytes = request.inputs.SerializeToString(deterministic=True)
+        folder = [id_.name] if not request.name else [id_.name, names.generate(self._random_bits)]
+        kept = await self._keep(effective_bytes, id_, [*folder, "inputs"])
+        if given_bytes == effective_bytes:
+            return kept, _Kept(None, None)
+        return kept, await self._keep(given_bytes, id_, [*folder, "user_inputs"])
 
     async def _keep(self, data: bytes, id_: identifier_pb2.WorkflowExecutionIdentifier, path: list[str]) -> _Kept:
         if len(data) <= self._settings.inline_bytes:
