@@ -248,13 +248,7 @@ class Launching:
                 tag_keys=[tag_key for tag_key, _ in tags],
                 tag_values=[value for _, value in tags],
             )
-            try:
-                number, leased = await store.insert(self._database, new)
-            except postgres.UniqueViolationError as error:
-                raise errors.AlreadyExistsError(
-                    "value with matching already exists (duplicate key value violates unique constraint"
-                    f' "{error.constraint}"): there is an execution {id_.name}'
-                ) from error
+            number, leased = await self._insert_row(new)
         if session is None or not leased:
             self._dispatcher.waits()
             return id_
@@ -274,6 +268,15 @@ class Launching:
             ),
         )
         return id_
+
+    async def _insert_row(self, new: store.NewExecution) -> tuple[int, bool]:
+        try:
+            return await store.insert(self._database, new)
+        except postgres.UniqueViolationError as error:
+            raise errors.AlreadyExistsError(
+                "value with matching already exists (duplicate key value violates unique constraint"
+                f' "{error.constraint}"): there is an execution {new.name}'
+            ) from error
 
     async def _keep_inputs(
         self,
