@@ -217,8 +217,7 @@ class Launching:
         parent: tuple[int | None, str | None],
         source: int,
     ) -> identifier_pb2.WorkflowExecutionIdentifier:
-        spec = request.spec
-        now = self._clock.now()
+        spec, now = request.spec, self._clock.now()
         kept, given = await self._keep_inputs(request, id_, effective_inputs)
         tags = [*spec.labels.values.items(), *((tag, "") for tag in spec.tags)]
         with self._dispatcher.place() as session:
