@@ -115,9 +115,11 @@ def test_a_full_disk(up: Callable[..., Up], tmp_path: Path, size: str) -> None:
 
 
 def test_another_address_is_warned_of(up: Callable[..., Up]) -> None:
-    server = up("--listen", "0.0.0.0", "--grpc", ANY, "--http", ANY, "--s3", ANY)
+    environment = {"VOLANT_SERVICES": "admin", "VOLANT_LISTEN__HTTP": ANY, "VOLANT_LISTEN__GRPC": ANY}
+    server = up("--listen", "0.0.0.0", ports=(), environment=environment)
     assert server.process.stdout is not None
-    assert "Warning: listening on 0.0.0.0" in server.process.stdout.readline()
+    assert "Warning: it listens to other machines too" in server.process.stdout.readline()
+    assert server.ready().address("gRPC").startswith("0.0.0.0:")
 
 
 def test_secrets(tmp_path: Path) -> None:

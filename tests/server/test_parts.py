@@ -2,11 +2,17 @@
 
 import dataclasses
 
+from volant_core import sockets
 from volant_server import parts
 from volant_server.settings import ServerSettings, TaskSettings
 
 ADDRESSES = parts.Addresses(
-    grpc=("127.0.0.1:8089",), http=("127.0.0.1:8088",), s3=("127.0.0.1:8087",), internal="unix:/run/grpc.sock"
+    grpc=("0.0.0.0:8089",),
+    http=("127.0.0.1:8088",),
+    s3=("0.0.0.0:8087",),
+    internal="unix:/run/grpc.sock",
+    here="127.0.0.1:8089",
+    s3_here="127.0.0.1:8087",
 )
 
 
@@ -25,3 +31,11 @@ def test_where_the_platform_is() -> None:
 def test_a_proxy_is_not_asked_for_this_machine() -> None:
     told = environment(HTTPS_PROXY="http://proxy:3128", NO_PROXY="example.org")
     assert told["NO_PROXY"] == told["no_proxy"] == "example.org,127.0.0.1,::1,localhost"
+
+
+def test_addresses_that_mean_all() -> None:
+    everywhere = sockets.Address("0.0.0.0", 80)
+    assert str(everywhere.here) == "127.0.0.1:80"
+    assert everywhere.outside.host != "0.0.0.0"
+    assert str(sockets.Address("::", 80).here) == "[::1]:80"
+    assert sockets.Address("192.0.2.7", 80).outside.host == "192.0.2.7"

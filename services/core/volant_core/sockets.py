@@ -31,6 +31,19 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
+    def here(self) -> "Address":
+        """How this machine reaches it."""
+        loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+        return Address(loopback.get(self.host, self.host), self.port)
+
+    @property
+    def outside(self) -> "Address":
+        """How other machines reach it, as far as it can be told from here."""
+        if not ipaddress.ip_address(self.host).is_unspecified:
+            return self
+        return Address(_outward(socket.AF_INET6 if ":" in self.host else socket.AF_INET) or self.here.host, self.port)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether only this machine reaches it."""
         return ipaddress.ip_address(self.host).is_loopback
@@ -55,6 +68,14 @@ def parse(text: str, *, what: str) -> tuple[Address, ...]:
             f"{what}: {host!r} is not an IP address; listen on one of this machine's, or on 0.0.0.0 for all"
         ) from error
     return (Address(host, port),)
+
+
+def _outward(family: socket.AddressFamily) -> str:
+    """This machine's address on the way to others; empty if there is none. Nothing is sent."""
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect(("2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+    return ""
 
 
 def has_ipv6_loopback() -> bool:

@@ -80,11 +80,16 @@ class Platform:
     @property
     def addresses(self) -> parts.Addresses:
         """Where it answers."""
+        ports = self._ports
+        serving = (*ports.grpc, *ports.both)
         return parts.Addresses(
-            grpc=tuple(map(str, (*self._ports.grpc, *self._ports.both))),
-            http=tuple(map(str, (*self._ports.http, *self._ports.both))),
-            s3=tuple(map(str, self._ports.s3)),
+            grpc=tuple(map(str, serving)),
+            http=tuple(map(str, (*ports.http, *ports.both))),
+            s3=tuple(map(str, ports.s3)),
             internal=f"unix:{self._run / 'grpc.sock'}",
+            here=str(serving[0].here) if serving else "",
+            s3_here=str(ports.s3[0].here) if ports.s3 else "",
+            is_public=not all(one.is_loopback for one in (*serving, *ports.http, *ports.s3)),
         )
 
     @property

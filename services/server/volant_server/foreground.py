@@ -10,11 +10,15 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from volant_core import clock, errors, settings, sockets, telemetry
+from volant_core import clock, errors, settings, telemetry
 from volant_server import composition, embedded, terminal
 from volant_server.embedded import Options
 from volant_server.settings import SERVICES, ServerSettings
 
+_WARNING = (
+    "Warning: it listens to other machines too. Whoever reaches it can run code here, for registering a workflow is"
+    " running code, and Volant asks for no password."
+)
 _MOST_FILES = 65_536
 
 __all__ = ["Options", "run", "serve", "up"]
@@ -37,14 +41,11 @@ async def up(options: Options, *, announce_to: int | None) -> int:
     """`volant up`: the platform until a signal. `announce_to`: a descriptor to tell "ready" to, of `--detach`."""
     base = settings.load(ServerSettings, environment=options.environment)
     telemetry.configure_logs(base.logs, "embedded")
-    if options.listen and not sockets.Address(options.listen, 0).is_loopback:
-        terminal.say(
-            f"Warning: listening on {options.listen}: whoever reaches this machine there can run code on it, for"
-            " registering a workflow is running code. Volant asks for no password."
-        )
     stop = _signals()
     async with embedded.embedded_server(options) as running:
         text = _ready(running)
+        if running.addresses.is_public:
+            text = f"{_WARNING}\n{text}"
         if announce_to is None:
             terminal.say(text)
         else:
@@ -107,8 +108,8 @@ def _signals() -> asyncio.Event:
 def _ready(running: embedded.Running) -> str:
     addresses = running.addresses
     both = addresses.http[0]
+    objects = f", objects http://{addresses.s3[0]}" if addresses.s3 else ""
     return (
-        f"Volant is ready: pages http://{both}/console, gRPC {addresses.grpc[0]}, objects http://{addresses.s3[0]},"
-        f" data {running.folder.root}. Next: FLYTE_PLATFORM_URL={both} FLYTE_PLATFORM_INSECURE=true"
-        " pyflyte run --remote FILE.py WORKFLOW"
+        f"Volant is ready: pages http://{both}/console, gRPC {addresses.grpc[0]}{objects}, data {running.folder.root}."
+        f" Next: FLYTE_PLATFORM_URL={both} FLYTE_PLATFORM_INSECURE=true pyflyte run --remote FILE.py WORKFLOW"
     )

@@ -44,6 +44,12 @@ class Addresses:
     """host:port; empty without an object store of its own."""
     internal: str
     """gRPC's private unix socket."""
+    here: str = ""
+    """gRPC, as this machine's other processes reach it."""
+    s3_here: str = ""
+    """The object store, likewise."""
+    is_public: bool = False
+    """Whether other machines reach any of it."""
 
 
 async def prepare(database: postgres.Database, settings: ServerSettings) -> None:
@@ -63,7 +69,7 @@ async def open_blobs(
     settings: BlobSettings, own: Sequence[sockets.Address], clock: clock.Clock
 ) -> AsyncIterator[blobstore.BlobStore]:
     """The object store as services see it. `own` is where this process serves one itself, if it does."""
-    public = settings.public_endpoint or settings.endpoint or (f"http://{own[0]}" if own else "")
+    public = settings.public_endpoint or settings.endpoint or (f"http://{own[0].outside}" if own else "")
     presigner = signing.Presigner(_endpoint(settings, public), clock) if public else None
     store = _folder(settings, presigner) if settings.kind == "folder" else _s3(settings, presigner)
     try:
@@ -156,11 +162,11 @@ def _task_environment(settings: ServerSettings, addresses: Addresses) -> dict[st
     """How tasks find the platform, by the names that flytekit reads."""
     blobs = settings.blobs
     environment = {
-        "FLYTE_AWS_ENDPOINT": blobs.endpoint or (f"http://{addresses.s3[0]}" if addresses.s3 else ""),
+        "FLYTE_AWS_ENDPOINT": blobs.endpoint or (f"http://{addresses.s3_here}" if addresses.s3_here else ""),
         "FLYTE_AWS_ACCESS_KEY_ID": blobs.access_key,
         "FLYTE_AWS_SECRET_ACCESS_KEY": blobs.secret_key,
         "AWS_DEFAULT_REGION": blobs.region,
-        "FLYTE_PLATFORM_URL": settings.peers.admin or (addresses.grpc[0] if addresses.grpc else ""),
+        "FLYTE_PLATFORM_URL": settings.peers.admin or addresses.here,
         "FLYTE_PLATFORM_INSECURE": "true",
     }
     if any(name.lower() in _PROXIES for name in settings.tasks.environment):
