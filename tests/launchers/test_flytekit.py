@@ -340,3 +340,20 @@ async def test_archives_that_are_none(world, name):
         update = await world.news.end(element)
         assert update.phase is PHASE.FAILED
         assert "fast.tar.gz" in update.error.message
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "expected"),
+    [
+        ("pools", {}, [14, 14, 14]),
+        ("slowly", {"a": 1}, 2),
+        ("loops", {"a": 1}, 2),
+        ("calls", {}, "UNAVAILABLE2"),
+    ],
+)
+async def test_what_tasks_do_with_processes_and_loops(world, task, given, expected):
+    for number in range(1 if task == "pools" else 2):  # the first is forked, the second was a spare
+        name = f"does-{task}-{number}"
+        await ran(world, name, given, task=task)
+        kind = typing.List[int] if isinstance(expected, list) else type(expected)
+        assert words.value((await world.outputs(name))["o0"], kind) == expected

@@ -87,11 +87,16 @@ def test_environment_by_who_must_know_it():
         "PYTHONHASHSEED": "0",
         "_FSEC_DB_PW": "s",
         "FLYTE_SECRETS_DEFAULT_DIR": "/s",
+        "DB_FILE": "/attempts/a/secrets/db/password",
     }
-    found = commands.split(given_, base)
+    found = commands.split(given_, base, "/attempts/a")
     assert found.interpreter == {"PYTHONHASHSEED": "0"}
     assert found.declared == {"DECLARED": "x", "_FSEC_DB_PW": "s"}
-    assert found.attempt == {"FLYTE_INTERNAL_EXECUTION_ID": "e", "FLYTE_SECRETS_DEFAULT_DIR": "/s"}
+    assert found.attempt == {
+        "FLYTE_INTERNAL_EXECUTION_ID": "e",
+        "FLYTE_SECRETS_DEFAULT_DIR": "/s",
+        "DB_FILE": "/attempts/a/secrets/db/password",
+    }
     assert found.python_path == ("/a", "/b")
 
 

@@ -23,3 +23,7 @@ def wait(marks: str, name: str) -> None:
     """Until somebody writes into the gate."""
     note(marks, name)
     (pathlib.Path(marks) / f"{name}.gate").read_bytes()
+
+
+def square(x: int) -> int:
+    return x * x

@@ -10,6 +10,7 @@ import tempfile
 import typing
 from dataclasses import dataclass
 
+import launcher_acts
 import numpy
 import pandas
 from flytekit import Deck, Secret, current_context, dynamic, map_task, task
@@ -164,3 +165,51 @@ def point(p: Point) -> Point:
 
 mapped = map_task(times)
 rands = map_task(rand)
+
+
+@task
+def pools() -> typing.List[int]:
+    import concurrent.futures
+    import multiprocessing
+
+    found = []
+    for way in ("fork", "spawn"):
+        with multiprocessing.get_context(way).Pool(1) as pool:
+            found.append(sum(pool.map(launcher_acts.square, range(4))))
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        found.append(sum(threads.map(launcher_acts.square, range(4))))
+    return found
+
+
+@task
+async def slowly(a: int) -> int:
+    import asyncio
+
+    await asyncio.sleep(0.01)
+    return a + 1
+
+
+@task
+def loops(a: int) -> int:
+    import asyncio
+
+    async def later() -> int:
+        await asyncio.sleep(0.01)
+        return a + 1
+
+    return asyncio.run(later())
+
+
+@task
+def calls() -> str:
+    """A gRPC channel and another Python, in a fork of a process that has loaded grpc."""
+    import subprocess
+
+    import grpc
+
+    with grpc.insecure_channel("127.0.0.1:1") as channel:
+        try:
+            channel.unary_unary("/a/b")(b"", timeout=5)
+        except grpc.RpcError as error:
+            code = error.code().name
+    return code + subprocess.check_output([sys.executable, "-c", "print(1+1)"], text=True).strip()

@@ -167,8 +167,11 @@ class Environment:
     """PYTHONPATH, where it is given."""
 
 
-def split(environment: Mapping[str, str], base: Mapping[str, str]) -> Environment:
-    """Sort an attempt's variables; what is the same in `base`, every zygote's environment, needs no mention."""
+def split(environment: Mapping[str, str], base: Mapping[str, str], folder: str) -> Environment:
+    """Sort an attempt's variables; what is the same in `base`, every zygote's environment, needs no mention.
+
+    Paths below the attempt's own `folder` are the attempt's, whatever their variable is called.
+    """
     interpreter: dict[str, str] = {}
     declared: dict[str, str] = {}
     attempt: dict[str, str] = {}
@@ -178,7 +181,7 @@ def split(environment: Mapping[str, str], base: Mapping[str, str]) -> Environmen
             python_path = tuple(part for part in value.split(":") if part)
         elif base.get(name) == value:
             continue
-        elif name.startswith(_PER_ATTEMPT):
+        elif name.startswith(_PER_ATTEMPT) or value.startswith(f"{folder}/"):
             attempt[name] = value
         elif name.startswith(_PER_INTERPRETER):
             interpreter[name] = value

@@ -214,7 +214,7 @@ class ProcessLauncher:
         given = {**here.attempt.environment, **granted.environment, "VOLANT_ATTEMPT": here.name}
         if len(str(here.folder)) < process_settings.SHORT_PATH:
             given["TMPDIR"] = f"{here.folder}/tmp"  # noqa: S108 (its own)
-        environment = commands.split(given, self._base)
+        environment = commands.split(given, self._base, str(here.folder))
         request: dict[str, object] = {
             "folder": str(here.folder),
             "log": here.log,
