@@ -384,3 +384,43 @@ def test_frames_between_tasks():
         return total(frame=make())
 
     assert both() == 3
+
+
+def test_renamed_nodes_in_conditions(flows):
+    """A node may get its name after its output was compared."""
+
+    @workflow
+    def renamed(a: int) -> int:
+        total = flows.add(a=a, b=0)
+        found = conditional("size").if_(total > 5).then(flows.add(a=a)).else_().then(flows.add(a=a, b=1))
+        total.with_overrides(node_name="total")
+        return found
+
+    template = specs.specs_for(renamed, SETTINGS).workflows[renamed.name].template
+    branch = template.nodes[1]
+    assert [bound.var for bound in branch.inputs] == ["total.o0"]
+    assert branch.branch_node.if_else.case.condition.comparison.left_value.var == "total.o0"
+    assert renamed(a=9) == 12
+
+
+def test_too_much_code_is_refused(tmp_path, monkeypatch):
+    from volant.client import packaging
+
+    (tmp_path / "large.bin").write_bytes(b"x" * 2000)
+    monkeypatch.setattr(packaging, "LARGEST", 1000)
+    with pytest.raises(DefinitionError, match=r"large.bin.*\.volantignore"):
+        packaging.archive(tmp_path, packaging.all_files(tmp_path))
+
+
+def test_archives_are_the_same_for_the_same_code(tmp_path):
+    from volant.client import packaging
+
+    for name in ("a.py", "b/c.py", "__pycache__/a.pyc", ".venv/x.py", "secret.pem", "data/x.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / ".volantignore").write_text("data/\n")
+    files = packaging.all_files(tmp_path)
+    assert [str(file.relative_to(tmp_path)) for file in files] == [".volantignore", "a.py", "b/c.py"]
+    first = packaging.archive(tmp_path, files)
+    (tmp_path / "a.py").touch()
+    assert packaging.archive(tmp_path, files) == first

@@ -77,6 +77,17 @@ def test_outputs_are_downloaded(run, flows):
     assert pathlib.Path(found.download()).read_text() == "content"
 
 
+def test_folders_are_downloaded_without_credentials(run, flows):
+    found = run(flows.write_folder, names=["a", "b"]).outputs["o0"]
+    assert found.listdir() == ["a", "b"]
+    assert (found / "b").read_text() == "B"
+
+
+def test_conditional_in_a_dynamic_task(run, flows):
+    assert run(flows.sized, n=3).outputs["o0"] == 9
+    assert run(flows.sized, n=30).outputs["o0"] == 33
+
+
 def test_inputs_are_uploaded(run, flows, tmp_path):
     (tmp_path / "in.txt").write_text("from here")
     assert run(flows.read_file, file=str(tmp_path / "in.txt")).outputs["o0"] == "from here"

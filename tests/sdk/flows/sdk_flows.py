@@ -193,6 +193,12 @@ def grow(n: int) -> list[int]:
     return [add(a=i) for i in range(n)]
 
 
+@dynamic
+def sized(n: int) -> int:
+    total = add(a=n, b=0)
+    return conditional("size").if_(total < 10).then(slow_square(x=n)).else_().then(add(a=n))
+
+
 @workflow
 def grown(n: int) -> list[int]:
     return grow(n=add(a=n, b=0))

@@ -122,10 +122,10 @@ class ConditionalSection:
         cases = [Case(condition, target) for condition, target in self._cases]
         targets = [*(case.then for case in cases), *([else_node] if else_node is not None else [])]
         for number, target in enumerate(targets):
-            if target.id == "n0":
-                target.id = f"n{number}"
+            if target.id == self._tracer.id_at(0):
+                target.id = self._tracer.id_at(number)
         branch = Branch(self._name, _common_interface(self._name, targets, self._line), cases, else_node, failure)
-        made = node.Node(self._tracer.next_id(), branch, _operands(cases), self._line)
+        made = node.Node(self._tracer.next_id(), branch, operands(cases), self._line)
         for target in targets:
             for upstream in target.upstream():
                 if upstream not in made.ordered_after:
@@ -184,12 +184,13 @@ def conditional(name: str) -> ConditionalSection:
     return ConditionalSection(name)
 
 
-def _operands(cases: Sequence[Case]) -> dict[str, Any]:
-    operands: dict[str, Any] = {}
+def operands(cases: Sequence[Case]) -> dict[str, Any]:
+    """The inputs of a branch node: what its conditions compare. Their names change when a node's id does."""
+    found: dict[str, Any] = {}
     for case in cases:
         for promise in case.condition.promises():
-            operands[operand_name(promise)] = promise
-    return dict(sorted(operands.items()))
+            found[operand_name(promise)] = promise
+    return dict(sorted(found.items()))
 
 
 def operand_name(promise: promises.Promise) -> str:

@@ -69,7 +69,11 @@ class Tracer:
 
     def next_id(self) -> str:
         """The id of the next node of this scope."""
-        return f"{self._prefix}n{len(self.nodes)}"
+        return self.id_at(len(self.nodes))
+
+    def id_at(self, place: int) -> str:
+        """The id of the node at a place of its scope."""
+        return f"{self._prefix}n{place}"
 
     def append(self, made: graphs.Node) -> graphs.Node:
         """Add a node that was made elsewhere."""

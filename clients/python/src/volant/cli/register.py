@@ -16,7 +16,11 @@ from volant.client import remote
 @click.option("-v", "--version", help="The version; made from the code by default.")
 @click.option("-i", "--image", "images", multiple=True, help="An image: NAME, or KEY=NAME; may be repeated.")
 @click.option("--env", multiple=True, help="KEY=VALUE for every task; may be repeated.")
-@click.option("--copy", type=click.Choice(["auto", "all", "none"]), default="all", help="Which code is uploaded.")
+@click.option(
+    "--copy",
+    type=click.Choice(["auto", "all", "none"]),
+    help="Which code is uploaded: what was imported (the default for files), all of the folder (for folders), none.",
+)
 @click.option("--activate-launchplans", "activate", is_flag=True, help="Make the launch plans active.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be registered.")
 @platform.options
@@ -27,7 +31,7 @@ def register(
     version: str | None,
     images: tuple[str, ...],
     env: tuple[str, ...],
-    copy: str,
+    copy: str | None,
     activate: bool,
     dry_run: bool,
     form: str,
@@ -49,6 +53,7 @@ def register(
         return
     named = dict(pair.split("=", 1) for pair in images if "=" in pair)
     plain_image = next((name for name in images if "=" not in name), None)
+    copy = copy or ("all" if pathlib.Path(paths[0]).is_dir() else "auto")
     root = pathlib.Path(paths[0]) if pathlib.Path(paths[0]).is_dir() and copy == "all" else None
     made = platform_.register(
         *entities,

@@ -31,6 +31,8 @@ _SKIPPED_FOLDERS = {
     ".vscode",
 }
 _SKIPPED_FILES = ("*.pyc", "*.pyo", ".DS_Store", "config.yaml", ".env", "*.pem", "*.key")
+LARGEST = 200_000_000
+"""Bytes of code that are uploaded at most."""
 _EPOCH = 315532800
 """1980-01-01: archives with older files are refused by some tools."""
 
@@ -115,6 +117,13 @@ def archive(root: pathlib.Path, files: Sequence[pathlib.Path]) -> bytes:
     root = root.resolve()
     if not files:
         raise errors.DefinitionError(f"there is no code below {root} to upload; is it the right folder?")
+    size = sum(file.stat().st_size for file in files)
+    if size > LARGEST:
+        largest = max(files, key=lambda file: file.stat().st_size)
+        raise errors.DefinitionError(
+            f"the code below {root} has {size / 1e6:.0f} MB, over {LARGEST / 1e6:.0f}; the largest file is "
+            f"{largest.relative_to(root)}. Name what isn't code in .volantignore, or use copy='auto'"
+        )
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for file in files:

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from volant import errors
 from volant.client import channel, config
@@ -60,19 +61,25 @@ class ProxyStore:
         )
         answer = dataproxy_pb2.CreateUploadLocationResponse
         location = self._connection.call(channel.DATA_PROXY, "CreateUploadLocation", request, answer)
-        _put(location, content, md5)
+        _put(location, content, len(content), md5)
         return location.native_url
 
     def write(self, uri: str, data: bytes) -> None:
         """Create an object below the prefix."""
-        if not uri.startswith(f"{self.prefix}/"):
-            raise errors.StorageError(f"cannot write {uri} from here: only objects below {self.prefix} can be uploaded")
         md5 = hashlib.md5(data, usedforsecurity=False).digest()
-        _put(self._location(uri.removeprefix(f"{self.prefix}/"), md5), data, md5)
+        _put(self._place(uri, md5), data, len(data), md5)
 
     def upload(self, file: pathlib.Path, uri: str) -> None:
-        """Upload a file below the prefix."""
-        self.write(uri, file.read_bytes())
+        """Upload a file below the prefix, in pieces."""
+        with file.open("rb") as stream:
+            md5 = hashlib.file_digest(stream, "md5").digest()
+            stream.seek(0)
+            _put(self._place(uri, md5), stream, file.stat().st_size, md5)
+
+    def _place(self, uri: str, md5: bytes) -> dataproxy_pb2.CreateUploadLocationResponse:
+        if not uri.startswith(f"{self.prefix}/"):
+            raise errors.StorageError(f"cannot write {uri} from here: only objects below {self.prefix} can be uploaded")
+        return self._location(uri.removeprefix(f"{self.prefix}/"), md5)
 
     def _signed(self, uri: str) -> str:
         request = dataproxy_pb2.CreateDownloadLocationRequest(native_url=uri)
@@ -93,11 +100,19 @@ class ProxyStore:
 
     def walk(self, uri: str) -> Iterator[str]:
         """The keys below a prefix; the data proxy can't list, so this needs credentials in the environment."""
-        return s3.S3Store(s3.S3Settings.from_environment()).walk(uri)
+        settings = s3.S3Settings.from_environment()
+        if not settings.access_key:
+            raise errors.StorageError(
+                f"cannot list {uri}: clients without credentials can't list folders. Set FLYTE_AWS_ENDPOINT, "
+                f"FLYTE_AWS_ACCESS_KEY_ID and FLYTE_AWS_SECRET_ACCESS_KEY"
+            )
+        return s3.S3Store(settings).walk(uri)
 
 
-def _put(location: dataproxy_pb2.CreateUploadLocationResponse, content: bytes, md5: bytes) -> None:
-    headers = {"Content-Length": str(len(content)), "Content-MD5": base64.b64encode(md5).decode(), **location.headers}
+def _put(
+    location: dataproxy_pb2.CreateUploadLocationResponse, content: bytes | BinaryIO, size: int, md5: bytes
+) -> None:
+    headers = {"Content-Length": str(size), "Content-MD5": base64.b64encode(md5).decode(), **location.headers}
     request = urllib.request.Request(location.signed_url, data=content, method="PUT", headers=headers)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=300):  # noqa: S310 - the platform's own address

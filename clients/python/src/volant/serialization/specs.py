@@ -115,10 +115,11 @@ class Translator:
     def node(self, made: graphs.Node, below: dict[str, workflow_pb2.WorkflowTemplate]) -> workflow_pb2.Node:
         """A node; the templates of sub-workflows go to `below`."""
         called = made.entity
+        inputs = conditional.operands(called.cases) if isinstance(called, conditional.Branch) else made.bindings
         result = workflow_pb2.Node(
             id=made.id,
             metadata=node_metadata(made),
-            inputs=[bindings.binding(name, bound) for name, bound in sorted(made.bindings.items())],
+            inputs=[bindings.binding(name, bound) for name, bound in sorted(inputs.items())],
             upstream_node_ids=[other.id for other in made.upstream()],
         )
         if isinstance(called, reference.Reference):

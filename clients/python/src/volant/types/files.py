@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import os
 import pathlib
 import typing
@@ -16,6 +17,9 @@ from volant.storage import local, port, router
 from volant.types import annotated, blobs, engine, plain, schema, transformer
 from volantidl.core import literals_pb2, types_pb2
 
+_NAMES = "volant.files"
+"""The key in a directory literal's metadata under which the names in it stand."""
+_NAMES_AT_MOST = 200
 _formats: dict[tuple[type, str], type] = {}
 
 
@@ -180,6 +184,7 @@ class Directory(_Reference):
         self, path: str | os.PathLike[str], remote_directory: str | os.PathLike[str] | bool | None = None
     ) -> None:
         super().__init__(path, remote_directory)
+        self._names: list[str] | None = None
 
     @property
     def remote_directory(self) -> str | os.PathLike[str] | bool | None:
@@ -206,15 +211,21 @@ class Directory(_Reference):
 
     def listdir(self) -> list[str]:
         """The files in it, with the paths below it."""
+        if self._names is not None:
+            return sorted(self._names)
         store = self._store or router.store_for(self.path)
-        return sorted(store.walk(self.path))
+        return sorted(name for name in store.walk(self.path) if name and not name.endswith("/"))
 
     def download(self) -> str:
         """The local path, after downloading where needed."""
         if self._local is None:
             if router.is_remote(self.path):
                 target = context.current_context().local_path(self.path.rstrip("/").rpartition("/")[2])
-                router.download_folder(self.path, target)
+                target.mkdir(parents=True, exist_ok=True)
+                store = self._store or router.store_for(self.path)
+                for name in self.listdir():
+                    (target / name).parent.mkdir(parents=True, exist_ok=True)
+                    store.download(f"{self.path.rstrip('/')}/{name}", target / name)
                 self._local = target
             else:
                 self._local = local.path_of(self.path)
@@ -257,9 +268,13 @@ class _ReferenceTransformer(transformer.Transformer):
         one = self.accept(value, python_type)
         uri, hashed = self.place(one, python_type)
         result = blobs.blob_literal(uri, self._class_of(python_type).extension(), hashed, self.dimensionality)
-        for key, text in (getattr(one, "metadata", None) or {}).items():
+        for key, text in self.metadata_of(one).items():
             result.metadata[key] = text
         return result
+
+    def metadata_of(self, one: Any) -> dict[str, str]:
+        """What travels beside the reference."""
+        raise NotImplementedError
 
     def place(self, one: _Reference, python_type: Any) -> tuple[str, str]:
         """The URI of a reference, uploaded where needed, and its content hash."""
@@ -300,9 +315,12 @@ class _ReferenceTransformer(transformer.Transformer):
             )
         found = wanted(uri)
         found._hash = literal.hash  # noqa: SLF001 - these are the class's own
-        if literal.metadata and isinstance(found, File):
-            found.metadata = dict(literal.metadata)
+        self.take_metadata(found, dict(literal.metadata))
         return found
+
+    def take_metadata(self, found: Any, metadata: dict[str, str]) -> None:
+        """Keep what travelled beside the reference."""
+        raise NotImplementedError
 
     def guess(self, literal_type: types_pb2.LiteralType) -> Any:
         """A reference of the format."""
@@ -333,6 +351,14 @@ class FileTransformer(_ReferenceTransformer):
         """Upload it."""
         router.upload(source, uri)
 
+    def metadata_of(self, one: Any) -> dict[str, str]:
+        """The user's own."""
+        return dict(one.metadata or {})
+
+    def take_metadata(self, found: Any, metadata: dict[str, str]) -> None:
+        """The user's own."""
+        found.metadata = metadata or None
+
 
 class DirectoryTransformer(_ReferenceTransformer):
     """Directories."""
@@ -358,6 +384,19 @@ class DirectoryTransformer(_ReferenceTransformer):
     def send(self, source: pathlib.Path, uri: str) -> None:
         """Upload all that is in it."""
         router.upload_folder(source, uri)
+
+    def metadata_of(self, one: Any) -> dict[str, str]:
+        """The names in it, if they are few: clients that may not list the store can download it by them."""
+        if not router.is_remote(one.path):
+            one._names = list(router.walk(str(local.path_of(one.path))))  # noqa: SLF001 - the class is this module's
+        if one._names is None or len(one._names) > _NAMES_AT_MOST:  # noqa: SLF001
+            return {}
+        return {_NAMES: json.dumps(sorted(one._names))}  # noqa: SLF001
+
+    def take_metadata(self, found: Any, metadata: dict[str, str]) -> None:
+        """The names in it, if they are known."""
+        if _NAMES in metadata and router.is_remote(found.path):
+            found._names = json.loads(metadata[_NAMES])  # noqa: SLF001
 
 
 _FILES = FileTransformer()
