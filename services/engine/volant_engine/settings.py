@@ -14,6 +14,8 @@ class EngineSettings:
     """Executions driven at once; 0 for no bound."""
     report_bytes: int = 1_000_000
     """About how large a report may be, in bytes; what is more goes into the next."""
+    report_seconds: float = 0.05
+    """How long news of nodes may be put off, to go together, in seconds; that of executions goes at once."""
     launches: int = 64
     """Launches under way at once (not attempts: those the launcher bounds)."""
     launch_tries: int = 60

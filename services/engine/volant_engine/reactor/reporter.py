@@ -4,6 +4,7 @@ Nothing in an execution waits for a report; what had not got through when an eng
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -55,32 +56,46 @@ class Reporter:
         self._faulty = faulty
         self._due: dict[worker.Worker, None] = {}
         self._changed = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._pause = settings.report_seconds
         self._idle = asyncio.Event()
         self._idle.set()
 
     def due(self, one: worker.Worker) -> None:
-        """Something of that execution is to be reported."""
+        """Something of that execution is to be reported: at once, when it is news of the execution itself."""
         self._due[one] = None
         self._idle.clear()
         self._changed.set()
+        if one.run is not None and one.run.dirty_self:
+            self._urgent.set()
 
     async def drained(self) -> None:
-        """Wait until nothing is left to report."""
+        """Wait until nothing is left to report; nothing is put off any more."""
+        self._pause = 0.0
+        self._urgent.set()
         await self._idle.wait()
 
     async def run(self) -> None:
         """Serve, until cancelled."""
         while True:
             await self._changed.wait()
+            if self._pause and not self._urgent.is_set():
+                # Much of what comes now is replaced by what comes in a moment: running, then succeeded.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause):
+                        await self._urgent.wait()
             self._changed.clear()
+            self._urgent.clear()
             # The pump's round goes on first: what follows at once from one event is one report.
             await asyncio.sleep(0)
-            while self._due:
-                request, sent = self._collect()
-                if not sent:
-                    break
+            request, sent = self._collect()
+            if sent:
                 await self._send(request, sent)
-            if not self._due:
+            if self._due:
+                self._changed.set()
+                if request.ByteSize() >= self._settings.report_bytes:
+                    self._urgent.set()
+            else:
                 self._idle.set()
 
     def _collect(self) -> tuple[dispatch_pb2.ReportRequest, list[tuple[worker.Worker, list[str]]]]:
