@@ -40,11 +40,12 @@ async def opened(tmp_path: Path) -> AsyncIterator[Front]:
     await server.start()
     health = web.Health()
     health.ready = True
-    (address,) = sockets.claim((sockets.Address("127.0.0.1", 0),), what="test")
+    held = sockets.hold((sockets.Address("127.0.0.1", 0),), what="test")
+    (address,) = sockets.addresses_of(held)
     app = web.make_app([], health, web.Hosts.of([address]))
     async with listening.http_runner(app) as runner:
         made = one_port.OnePort(str(path), runner.server)
-        await made.listen([address])
+        await made.listen(held)
         yield Front(address.port, made, server)
         made.stop_listening()
         await server.stop(1)

@@ -1,5 +1,6 @@
 """What is in the way of a start, each with a sentence. In this process; `test_commands` shows that no traceback is."""
 
+import contextlib
 import dataclasses
 import os
 import socket
@@ -79,3 +80,17 @@ async def test_a_refused_start_leaves_the_folder_free(tmp_path: Path) -> None:
     await refusal(tmp_path / "data", grpc="nonsense")
     await refusal(tmp_path / "data", grpc="nonsense too")
     assert not any(name.name == "state.json" for name in os.scandir(tmp_path / "data"))
+
+
+async def test_the_stores_usual_port_may_be_taken(tmp_path: Path) -> None:
+    """Then another is chosen, and kept: tasks and signed URLs know it."""
+    environment = {**ENVIRONMENT, "VOLANT_SERVICES": "admin,objectstore"}
+    options = embedded.Options(data=tmp_path / "data", grpc=ANY, http=ANY, postgres=binaries(), environment=environment)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(socket.create_server(("127.0.0.1", 8087)))
+        async with embedded.embedded_server(options) as first:
+            chosen = first.addresses.s3
+            assert not any(address.endswith(":8087") for address in chosen)
+    async with embedded.embedded_server(options) as again:
+        assert again.addresses.s3 == chosen

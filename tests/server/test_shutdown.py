@@ -38,6 +38,7 @@ async def test_the_sequence(tmp_path: Path) -> None:
         "blob store",
         "database",
         "run folder",
+        "ports",
     ]
     host, _, port = address.rpartition(":")
     with pytest.raises(ConnectionRefusedError):

@@ -8,11 +8,13 @@ import os
 import re
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from volant_core import errors
 
+_TRIES = 20
+_BACKLOG = 128
 _FOLDER_BYTES = 80  # a socket's path has 107 at most
 _ADDRESS = re.compile(r"^(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\[\]:]*)):(?P<port>\d{1,5})$")
 
@@ -88,51 +90,59 @@ def has_ipv6_loopback() -> bool:
     return True
 
 
-def claim(addresses: tuple[Address, ...], *, what: str) -> tuple[Address, ...]:
-    """Make sure that all can be listened on, and choose the same free port for those that leave it open.
+def hold(addresses: Sequence[Address], *, what: str) -> tuple[socket.socket, ...]:
+    """Listen on all, on the same free port where it is left open; whoever connects waits until they are served.
 
-    FailedPreconditionError with a sentence when one is taken. The ports are not held: listen at once.
+    FailedPreconditionError, with a sentence that names `what`, when one is taken. The sockets are yours to close.
     """
-    chosen = tuple(address for address in addresses if address.port)
-    if len(chosen) < len(addresses):
-        return _claim_free(addresses, what=what)
-    for address in addresses:
-        with _bound(address, what=what):
-            pass
-    return addresses
-
-
-def _claim_free(addresses: tuple[Address, ...], *, what: str) -> tuple[Address, ...]:
-    for _ in range(20):
+    is_open = any(address.port == 0 for address in addresses)
+    for last in range(_TRIES) if is_open else (_TRIES - 1,):
         with contextlib.ExitStack() as stack:
-            first = stack.enter_context(_bound(addresses[0], what=what))
-            port = first.getsockname()[1]
-            result = tuple(Address(address.host, port) for address in addresses)
+            held: list[socket.socket] = []
             try:
-                for address in result[1:]:
-                    stack.enter_context(_bound(address, what=what))
+                for address in addresses:
+                    port = address.port or (held[0].getsockname()[1] if held else 0)
+                    held.append(stack.enter_context(_listening(Address(address.host, port), what)))
             except errors.FailedPreconditionError:
+                if last == _TRIES - 1 or not held:
+                    raise
                 continue
-            return result
-    raise errors.FailedPreconditionError(f"{what}: no port is free on all of {', '.join(a.host for a in addresses)}")
+            stack.pop_all()
+            return tuple(held)
+    raise AssertionError("the last try returns or raises")
 
 
-@contextlib.contextmanager
-def _bound(address: Address, *, what: str) -> Iterator[socket.socket]:
+def claim(addresses: Sequence[Address], *, what: str) -> tuple[Address, ...]:
+    """As `hold`, for who can't be given sockets: the ports are let go again, so listen at once."""
+    held = hold(addresses, what=what)
+    found = addresses_of(held)
+    for one in held:
+        one.close()
+    return found
+
+
+def addresses_of(held: Sequence[socket.socket]) -> tuple[Address, ...]:
+    """Where sockets listen."""
+    return tuple(Address(*one.getsockname()[:2]) for one in held)
+
+
+def _listening(address: Address, what: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    # With its protocol, for asyncio sets TCP_NODELAY only where that is said.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            listener.bind((address.host, address.port))
-            listener.listen(1)
-        except OSError as error:
-            raise errors.FailedPreconditionError(
-                f"{what} can't listen on {address}: {(error.strerror or str(error)).lower()}; end what uses that port,"
-                " or choose another"
-            ) from error
-        yield listener
+        listener.bind((address.host, address.port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise errors.FailedPreconditionError(
+            f"{what} can't listen on {address}: {(error.strerror or str(error)).lower()}; end what uses that port,"
+            " or choose another"
+        ) from error
+    return listener
 
 
 def private_folder(wanted: Path) -> Path:

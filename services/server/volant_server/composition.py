@@ -13,6 +13,7 @@ Shutdown is the reverse of the opening, behind one step of its own:
 
 import contextlib
 import dataclasses
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -34,35 +35,49 @@ _log = structlog.get_logger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ports:
-    """What a platform listens on."""
+    """What a platform listens on. gRPC binds by itself; the others are held from the start: nobody takes them."""
 
     grpc: tuple[sockets.Address, ...] = ()
-    http: tuple[sockets.Address, ...] = ()
-    both: tuple[sockets.Address, ...] = ()
-    s3: tuple[sockets.Address, ...] = ()
+    http: tuple[socket.socket, ...] = ()
+    both: tuple[socket.socket, ...] = ()
+    s3: tuple[socket.socket, ...] = ()
+
+    def close(self) -> None:
+        """Let them go; those that were served are closed already."""
+        for one in (*self.http, *self.both, *self.s3):
+            one.close()
 
 
-def claim_ports(settings: ServerSettings) -> Ports:
-    """Where it is to listen: every address valid and free. FailedPreconditionError, with a sentence, else."""
+def hold_ports(settings: ServerSettings) -> Ports:
+    """Take what is to be listened on. FailedPreconditionError, with a sentence, when that can't be."""
     listen, services = settings.listen, settings.services
     serves = bool({"admin", "datacatalog"} & set(services))
+    with contextlib.ExitStack() as stack:
 
-    def claimed(text: str, what: str, *, wanted: bool = True) -> tuple[sockets.Address, ...]:
-        return sockets.claim(sockets.parse(text, what=what), what=what) if text and wanted else ()
+        def held(text: str, what: str, *, wanted: bool = True) -> tuple[socket.socket, ...]:
+            if not text or not wanted:
+                return ()
+            found = sockets.hold(sockets.parse(text, what=what), what=what)
+            for one in found:
+                stack.push(one)
+            return found
 
-    return Ports(
-        grpc=claimed(listen.grpc, "gRPC", wanted=serves),
-        http=claimed(listen.http, "HTTP"),
-        both=claimed(listen.both, "HTTP and gRPC", wanted=serves),
-        s3=claimed(listen.s3, "the object store", wanted="objectstore" in services),
-    )
+        grpc_text = listen.grpc if serves else ""
+        ports = Ports(
+            grpc=sockets.claim(sockets.parse(grpc_text, what="gRPC"), what="gRPC") if grpc_text else (),
+            http=held(listen.http, "HTTP"),
+            both=held(listen.both, "HTTP and gRPC", wanted=serves),
+            s3=held(listen.s3, "the object store", wanted="objectstore" in services),
+        )
+        stack.pop_all()
+    return ports
 
 
 class Platform:
     """What is open. Made by `opened`."""
 
-    def __init__(self, settings: ServerSettings, clock: clock.Clock) -> None:
-        """Nothing is open yet."""
+    def __init__(self, settings: ServerSettings, clock: clock.Clock, ports: Ports | None = None) -> None:
+        """Nothing is open yet. `ports` are taken over; held when it is opened if left out."""
         self.settings = settings
         self.clock = clock
         self.sequence = sequence.Sequence()
@@ -70,26 +85,33 @@ class Platform:
         self.health = web.Health()
         self.ended_attempts = 0
         """How many attempts were ended at shutdown."""
-        self._sites: list[aiohttp.web.TCPSite] = []
+        self._sites: list[aiohttp.web.SockSite] = []
         self._front: one_port.OnePort | None = None
         self._database: postgres.Database | None = None
         self._blobs: blobstore.BlobStore | None = None
         self._run = Path()
-        self._ports = Ports()
+        self._addresses = parts.Addresses()
+        self._ports = ports or Ports()
+        self._holds_ports = ports is not None
 
     @property
     def addresses(self) -> parts.Addresses:
         """Where it answers."""
-        ports = self._ports
-        serving = (*ports.grpc, *ports.both)
+        return self._addresses
+
+    def _name_addresses(self) -> parts.Addresses:
+        both, s3 = sockets.addresses_of(self._ports.both), sockets.addresses_of(self._ports.s3)
+        serving, http = (*self._ports.grpc, *both), (*sockets.addresses_of(self._ports.http), *both)
         return parts.Addresses(
             grpc=tuple(map(str, serving)),
-            http=tuple(map(str, (*ports.http, *ports.both))),
-            s3=tuple(map(str, ports.s3)),
+            http=tuple(map(str, http)),
+            s3=tuple(map(str, s3)),
             internal=f"unix:{self._run / 'grpc.sock'}",
             here=str(serving[0].here) if serving else "",
-            s3_here=str(ports.s3[0].here) if ports.s3 else "",
-            is_public=not all(one.is_loopback for one in (*serving, *ports.http, *ports.s3)),
+            s3_here=str(s3[0].here) if s3 else "",
+            s3_outside=str(s3[0].outside) if s3 else "",
+            hosts=tuple(http),
+            is_public=not all(one.is_loopback for one in (*serving, *http, *s3)),
         )
 
     @property
@@ -130,12 +152,14 @@ class Platform:
 
     async def _open(self) -> None:
         settings = self.settings
-        self._ports = claim_ports(settings)
+        if not self._holds_ports:
+            self._ports = hold_ports(settings)
+        await self.sequence.open("ports", self._held())
         await self.sequence.open("run folder", self._private_folder())
         if {"admin", "datacatalog"} & set(settings.services):
             self._database = await self.sequence.open("database", self._open_database())
         self._blobs = await self.sequence.open(
-            "blob store", parts.open_blobs(settings.blobs, self._ports.s3, self.clock)
+            "blob store", parts.open_blobs(settings.blobs, self.addresses.s3_outside, self.clock)
         )
         if "objectstore" in settings.services:
             await self.sequence.open("object store", self._open_objectstore())
@@ -149,6 +173,13 @@ class Platform:
         self.health.ready = True
 
     @contextlib.asynccontextmanager
+    async def _held(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            self._ports.close()
+
+    @contextlib.asynccontextmanager
     async def _private_folder(self) -> AsyncIterator[None]:
         with contextlib.ExitStack() as stack:
             wanted = self.settings.run_folder
@@ -156,6 +187,7 @@ class Platform:
                 wanted = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="volant-")))
             self._run = sockets.private_folder(wanted)
             (self._run / "grpc.sock").unlink(missing_ok=True)
+            self._addresses = self._name_addresses()
             yield
 
     @contextlib.asynccontextmanager
@@ -220,7 +252,7 @@ class Platform:
             await self._front.listen(self._ports.both)
 
     async def _serve_http(self, routes: list[aiohttp.web.AbstractRouteDef]) -> aiohttp.web.AppRunner:
-        hosts = web.Hosts.of((*self._ports.http, *self._ports.both), self.settings.listen.hosts)
+        hosts = web.Hosts.of(self.addresses.hosts, self.settings.listen.hosts)
         app = web.make_app(routes, self.health, hosts)
         runner = await self.sequence.open("HTTP", listening.http_runner(app))
         self._sites += await listening.listen(runner, self._ports.http)

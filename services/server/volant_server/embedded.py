@@ -82,22 +82,22 @@ async def embedded_server(options: Options, *, now: clock.Clock | None = None) -
     folder = data_folder.DataFolder(options.data)
     folder.create()
     folder.lock()
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(folder.unlock)
         folder.say_farewell("")
         base = settings.load(ServerSettings, environment=options.environment)
         database = postgres.EmbeddedPostgres(folder.postgres, postgres.EmbeddedSettings(binaries=options.postgres))
         told = make_settings(folder, options, base)
-        composition.claim_ports(told)  # the most common mistake, before the slow parts
+        ports = _hold(told, is_s3_free=not options.s3 and not options.sandbox)  # what fails most often comes first
+        stack.callback(ports.close)
         async with _database(database):
             told = dataclasses.replace(told, database=dataclasses.replace(told.database, dsn=database.dsn))
             with telemetry.open_traces(told.traces, "embedded"):
-                async with _opened(told, now or clock.SystemClock(), database) as platform:
+                async with _opened(composition.Platform(told, now or clock.SystemClock(), ports), database) as platform:
                     _remember(folder, platform.addresses)
                     yield Running(folder, platform, database.pid)
                 if platform.ended_attempts:
                     folder.say_farewell(farewell(platform.ended_attempts))
-    finally:
-        folder.unlock()
 
 
 def farewell(attempts: int) -> str:
@@ -108,9 +108,8 @@ def farewell(attempts: int) -> str:
 
 @contextlib.asynccontextmanager
 async def _opened(
-    told: ServerSettings, now: clock.Clock, database: postgres.EmbeddedPostgres
+    platform: composition.Platform, database: postgres.EmbeddedPostgres
 ) -> AsyncIterator[composition.Platform]:
-    platform = composition.Platform(told, now)
     try:
         await platform.open()
     except errors.UnavailableError as error:
@@ -171,15 +170,21 @@ def _listen(folder: data_folder.DataFolder, options: Options, base: ListenSettin
     )
 
 
+def _hold(told: ServerSettings, *, is_s3_free: bool) -> composition.Ports:
+    try:
+        return composition.hold_ports(told)
+    except errors.FailedPreconditionError:
+        if not is_s3_free:
+            raise
+    # Its usual port is taken, by another data folder's server perhaps: any other will do.
+    listen = dataclasses.replace(told.listen, s3=f"{told.listen.s3.rpartition(':')[0]}:0")
+    return composition.hold_ports(dataclasses.replace(told, listen=listen))
+
+
 def _own_s3(folder: data_folder.DataFolder) -> str:
-    """The port that this folder's store had before, since tasks and signed URLs know it; else the usual, else any."""
-    for port in (folder.recall(_S3_FACT), _S3_PORT):
-        if isinstance(port, int) and 0 < port < 2**16:
-            address = f"127.0.0.1:{port}"
-            with contextlib.suppress(errors.FailedPreconditionError):
-                sockets.claim(sockets.parse(address, what="the object store"), what="the object store")
-                return address
-    return "127.0.0.1:0"
+    """The port that this folder's store had before, since tasks and signed URLs know it; else the usual."""
+    port = folder.recall(_S3_FACT)
+    return f"127.0.0.1:{port if isinstance(port, int) and 0 < port < 2**16 else _S3_PORT}"
 
 
 def _remember(folder: data_folder.DataFolder, addresses: parts.Addresses) -> None:

@@ -1,11 +1,11 @@
 """aiohttp applications on addresses: how they start and end."""
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Sequence
 
 import aiohttp.web
 
-from volant_core import sockets
 from volant_server import one_port
 
 _LINGER_S = 2.0
@@ -22,11 +22,11 @@ async def http_runner(app: aiohttp.web.Application) -> AsyncIterator[aiohttp.web
         await runner.cleanup()
 
 
-async def listen(runner: aiohttp.web.AppRunner, addresses: Sequence[sockets.Address]) -> list[aiohttp.web.TCPSite]:
-    """Listen on all addresses."""
+async def listen(runner: aiohttp.web.AppRunner, held: Sequence[socket.socket]) -> list[aiohttp.web.SockSite]:
+    """Serve all who connect to the sockets."""
     sites = []
-    for address in addresses:
-        site = aiohttp.web.TCPSite(runner, address.host, address.port)
+    for one in held:
+        site = aiohttp.web.SockSite(runner, one)
         await site.start()
         sites.append(site)
     return sites

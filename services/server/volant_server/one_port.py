@@ -6,10 +6,11 @@ copy. The whole preface is compared, and a proper beginning of it waited on, for
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from volant_core import aio, sockets
+from volant_core import aio
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _UNDECIDED_S = 10.0
@@ -26,13 +27,11 @@ class OnePort:
         self._open: set[_Undecided | _Spliced] = set()
         self._tasks = aio.Tasks("one port")
 
-    async def listen(self, addresses: Sequence[sockets.Address]) -> None:
-        """Listen on all addresses."""
+    async def listen(self, held: Sequence[socket.socket]) -> None:
+        """Serve all who connect to the sockets (made for TCP by name: else asyncio leaves TCP_NODELAY off)."""
         loop = asyncio.get_running_loop()
-        for address in addresses:
-            # By host and port: asyncio sets TCP_NODELAY only on sockets whose protocol it knows.
-            server = await loop.create_server(lambda: _Undecided(self), address.host, address.port)
-            self._servers.append(server)
+        for one in held:
+            self._servers.append(await loop.create_server(lambda: _Undecided(self), sock=one))
 
     def stop_listening(self) -> None:
         """Take no more connections, and drop those that have not said what they are."""

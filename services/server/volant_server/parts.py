@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,18 +36,22 @@ _LOOPBACK = "127.0.0.1,::1,localhost"
 class Addresses:
     """Where a platform answers."""
 
-    grpc: tuple[str, ...]
+    grpc: tuple[str, ...] = ()
     """host:port."""
-    http: tuple[str, ...]
+    http: tuple[str, ...] = ()
     """host:port."""
-    s3: tuple[str, ...]
+    s3: tuple[str, ...] = ()
     """host:port; empty without an object store of its own."""
-    internal: str
+    internal: str = ""
     """gRPC's private unix socket."""
     here: str = ""
     """gRPC, as this machine's other processes reach it."""
     s3_here: str = ""
     """The object store, likewise."""
+    s3_outside: str = ""
+    """The object store, as other machines reach it."""
+    hosts: tuple[sockets.Address, ...] = ()
+    """What HTTP listens on."""
     is_public: bool = False
     """Whether other machines reach any of it."""
 
@@ -65,11 +69,9 @@ async def prepare(database: postgres.Database, settings: ServerSettings) -> None
 
 
 @contextlib.asynccontextmanager
-async def open_blobs(
-    settings: BlobSettings, own: Sequence[sockets.Address], clock: clock.Clock
-) -> AsyncIterator[blobstore.BlobStore]:
+async def open_blobs(settings: BlobSettings, own: str, clock: clock.Clock) -> AsyncIterator[blobstore.BlobStore]:
     """The object store as services see it. `own` is where this process serves one itself, if it does."""
-    public = settings.public_endpoint or settings.endpoint or (f"http://{own[0].outside}" if own else "")
+    public = settings.public_endpoint or settings.endpoint or (f"http://{own}" if own else "")
     presigner = signing.Presigner(_endpoint(settings, public), clock) if public else None
     store = _folder(settings, presigner) if settings.kind == "folder" else _s3(settings, presigner)
     try:
