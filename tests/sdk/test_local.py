@@ -1,5 +1,6 @@
 """Local runs: the same graph, values and types as on a platform."""
 
+import itertools
 import os
 import pathlib
 import time
@@ -354,3 +355,49 @@ def test_map_keeps_defaults():
 
     assert shifted(xs=[1, 2]) == [11, 12]
     assert map_task(shift)(x=[1], by=[5]) == [6]
+
+
+def test_many_at_once_are_bounded():
+    import threading
+
+    from volant.local import threads
+
+    @task
+    def one(x: int) -> int:
+        return x
+
+    @task
+    def total(xs: list[int]) -> int:
+        assert threading.active_count() < threads.AT_ONCE + threads.CALLS_AT_ONCE + 20
+        return sum(xs)
+
+    @workflow
+    def wide(n: int) -> int:
+        return total(xs=[one(x=number) for number in range(1000)])
+
+    @workflow
+    def eager_wide(n: int) -> int:
+        found = n
+        for _ in range(600):
+            found = one(x=found)
+        return found + 0
+
+    assert wide(n=1) == sum(range(1000))
+    assert eager_wide(n=3) == 3
+
+
+def test_long_orders_are_quick():
+    @task
+    def note(n: int):
+        pass
+
+    started = time.process_time()
+
+    @workflow
+    def ordered():
+        calls = [note(n=n) for n in range(3000)]
+        for before, after in itertools.pairwise(calls):
+            before >> after
+
+    assert time.process_time() - started < 3
+    assert len(ordered.graph.nodes[-1].upstream()) == 1

@@ -128,8 +128,7 @@ class ConditionalSection:
         made = node.Node(self._tracer.next_id(), branch, operands(cases), self._line)
         for target in targets:
             for upstream in target.upstream():
-                if upstream not in made.ordered_after:
-                    made.ordered_after.append(upstream)
+                made.ordered_after.setdefault(upstream, self._line)
         self._tracer.append(made)
         return promises.make_outputs(made)
 

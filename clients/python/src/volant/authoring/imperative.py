@@ -38,6 +38,7 @@ class ImperativeWorkflow(workflow.Workflow):
     @property
     def graph(self) -> node.Graph:
         """What was added so far."""
+        node.check_order(self._tracer.nodes)
         return node.Graph(self._tracer.nodes, self._outputs)
 
     @property

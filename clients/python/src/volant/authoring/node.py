@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from volant import errors, user_code
@@ -43,8 +43,8 @@ class Node:
         self.line = line
         """File and line of the call."""
         self.overrides = Overrides()
-        self.ordered_after: list[Node] = []
-        """Nodes that must end before, without giving data."""
+        self.ordered_after: dict[Node, str] = {}
+        """Nodes that must end before, without giving data, and the line that says so."""
         self.outputs: dict[str, promises.Promise] = {}
 
     def __repr__(self) -> str:
@@ -66,10 +66,8 @@ class Node:
         after = other if isinstance(other, Node) else getattr(other, "node", None)
         if not isinstance(after, Node):
             raise errors.DefinitionError(f"{user_code.caller_line()}: '>>' needs a node on its right, found {other!r}")
-        if self is after or after in _all_upstream(self):
-            raise errors.DefinitionError(f"{user_code.caller_line()}: {self.id} >> {after.id} closes a circle")
         if self not in after.ordered_after:
-            after.ordered_after.append(self)
+            after.ordered_after[self] = user_code.caller_line()
 
     def __rshift__(self, other: Any) -> Any:
         self.runs_before(other)
@@ -124,15 +122,29 @@ class Node:
         return self
 
 
-def _all_upstream(node: Node) -> set[Node]:
-    seen: set[Node] = set()
-    pending = [node]
-    while pending:
-        for other in pending.pop().upstream():
-            if other not in seen:
-                seen.add(other)
-                pending.append(other)
-    return seen
+def check_order(made: Sequence[Node]) -> None:
+    """Refuse nodes that wait for one another in a circle."""
+    known = set(made)
+    after: dict[Node, list[Node]] = {one: [] for one in made}
+    missing = {}
+    for one in made:
+        before = [other for other in one.upstream() if other in known]
+        missing[one] = len(before)
+        for other in before:
+            after[other].append(one)
+    free = [one for one in made if not missing[one]]
+    while free:
+        for one in after[free.pop()]:
+            missing[one] -= 1
+            if not missing[one]:
+                free.append(one)
+    stuck = {one for one in made if missing[one]}
+    # Data flows from earlier calls to later ones, so a circle has an order that goes back.
+    place = {one: number for number, one in enumerate(made)}
+    for one in made:
+        for other, line in one.ordered_after.items():
+            if {one, other} <= stuck and place[other] >= place[one]:
+                raise errors.DefinitionError(f"{line}: {other.id} >> {one.id} closes a circle")
 
 
 def dns_name(text: str) -> str:

@@ -101,6 +101,7 @@ def trace(
             f"{interface.where(body)}: a conditional has no else_(): end it with .else_().then(…) or .fail(…)"
         )
     check_ids(graph.nodes)
+    graphs.check_order(graph.nodes)
     return graph
 
 

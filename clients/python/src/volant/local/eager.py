@@ -170,11 +170,12 @@ class ThreadDriver:
 
     def __init__(self) -> None:
         self._children: list[concurrent.futures.Future[Any]] = []
+        self._lane = threads.Lane(threads.CALLS_AT_ONCE)
 
     def call(self, called: entity.Entity, inputs: Mapping[str, Any]) -> Any:
         """Start the call; it waits for its inputs itself."""
         given = dict(inputs)
-        future = threads.start(lambda: self._run(called, given))
+        future = self._lane.start(lambda: self._run(called, given))
         self._children.append(future)
         return values_of_call(called.interface, future)
 

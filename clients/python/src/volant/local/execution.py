@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import queue
 from collections.abc import Mapping
 from typing import Any
@@ -143,6 +144,7 @@ class _GraphRun:
         self._graph = graph
         self._results = paths.Results(inputs)
         self._fail_late = fail_late
+        self._lane = threads.Lane(threads.AT_ONCE)
         self._after: dict[node.Node, list[node.Node]] = {made: [] for made in graph.nodes}
         self._missing: dict[node.Node, int] = {}
         self._ended: queue.SimpleQueue[tuple[node.Node, concurrent.futures.Future[Literals]]] = queue.SimpleQueue()
@@ -192,7 +194,7 @@ class _GraphRun:
         }
 
     def _start(self, made: node.Node) -> None:
-        future = threads.start(lambda: self._run_node(made))
+        future = self._lane.start(lambda: self._run_node(made))
         future.add_done_callback(lambda done: self._ended.put((made, done)))
 
     def _released_by(self, made: node.Node) -> list[node.Node]:
@@ -291,16 +293,6 @@ def _element(found: literals_pb2.Literal | None, item: Any, *, optional: bool) -
 
 def _run_elements(one: mapping.MapTask, elements: list[Literals], overrides: node.Overrides | None) -> list[Any]:
     """The outputs of every element, or its failure; at most `concurrency` at a time."""
-    at_once = one.concurrency or len(elements) or 1
-    outcomes: list[Any] = [None] * len(elements)
-    running: dict[concurrent.futures.Future[Literals], int] = {}
-    pending = list(enumerate(elements))[::-1]
-    while pending or running:
-        while pending and len(running) < at_once:
-            index, element = pending.pop()
-            running[threads.start(lambda element=element: execute(one.target, element, overrides))] = index  # type: ignore[misc]
-        done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-        for future in done:
-            error = future.exception()
-            outcomes[running.pop(future)] = error if error is not None else future.result()
-    return outcomes
+    lane = threads.Lane(one.concurrency or threads.AT_ONCE)
+    running = [lane.start(functools.partial(execute, one.target, element, overrides)) for element in elements]
+    return [threads.outcome(future) for future in running]

@@ -77,7 +77,7 @@ class PlatformDriver(eager.ThreadDriver):
         self._made[called.name] += 1
         number = self._made[called.name]
         given = dict(inputs)
-        future = threads.start(lambda: self._child(called, given, number))
+        future = self._lane.start(lambda: self._child(called, given, number))
         self._children.append(future)
         return eager.values_of_call(called.interface, future)
 
@@ -96,8 +96,9 @@ class PlatformDriver(eager.ThreadDriver):
         count = len(settled[called.listed[0]]) if called.listed else 0
         elements = [{**bound, **{name: settled[name][place] for name in called.listed}} for place in range(count)]
         names = [f"{called.name}/{number}/{place}" for place in range(count)]
+        lane = threads.Lane(called.concurrency or threads.AT_ONCE)
         running = [
-            threads.start(functools.partial(self._execute, called.target, *pair))
+            lane.start(functools.partial(self._execute, called.target, *pair))
             for pair in zip(elements, names, strict=True)
         ]
         return [one.result() for one in running] if called.interface.outputs else None
