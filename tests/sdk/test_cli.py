@@ -176,3 +176,18 @@ def test_platform_commands_are_passed_on(tmp_path):
 
 def test_version(cli):
     assert "0.1.0" in cli("--version").stdout
+
+
+def test_running_platform_is_found(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".volant").mkdir()
+    state = {"pid": 1, "ready": True, "grpc": ["127.0.0.1:5", "[::1]:5"], "http": ["127.0.0.1:6"], "s3": []}
+    (tmp_path / ".volant" / "state.json").write_text(json.dumps(state))
+    shown = json.loads(cli("config", "-o", "json").stdout)
+    assert (shown["endpoint"], shown["console"]) == ("127.0.0.1:5", "http://127.0.0.1:6")
+    monkeypatch.setenv("VOLANT_ENDPOINT", "other:7")
+    shown = json.loads(cli("config", "-o", "json").stdout)
+    assert (shown["endpoint"], shown["console"]) == ("other:7", "")
+    (tmp_path / ".volant" / "state.json").write_text("{")
+    monkeypatch.delenv("VOLANT_ENDPOINT")
+    assert json.loads(cli("config", "-o", "json").stdout)["endpoint"] == "127.0.0.1:8089"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pathlib
 import tomllib
@@ -59,7 +60,7 @@ def load(file: str | pathlib.Path | None = None, environ: Mapping[str, str] = os
         file: A file to read instead of searching for one; TOML, or Flyte's YAML.
         environ: The environment, whose variables win over the file.
     """
-    found = PlatformConfig()
+    found = running_platform() or PlatformConfig()
     for candidate in _candidates(file, environ):
         if candidate.is_file():
             found = read_file(candidate)
@@ -67,6 +68,18 @@ def load(file: str | pathlib.Path | None = None, environ: Mapping[str, str] = os
         if file is not None:
             raise errors.DefinitionError(f"there is no configuration file {candidate}")
     return _with_environment(found, environ)
+
+
+def running_platform(folder: pathlib.Path | None = None) -> PlatformConfig | None:
+    """The platform that `volant up` says runs on this machine, in its usual data folder."""
+    file = (folder or pathlib.Path.home() / ".volant") / "state.json"
+    try:
+        state = json.loads(file.read_text())
+        if state["ready"]:
+            return PlatformConfig(endpoint=state["grpc"][0], console=f"http://{state['http'][0]}", source=str(file))
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    return None
 
 
 def _candidates(file: str | pathlib.Path | None, environ: Mapping[str, str]) -> list[pathlib.Path]:
@@ -129,4 +142,6 @@ def _with_environment(found: PlatformConfig, environ: Mapping[str, str]) -> Plat
                 break
     if "endpoint" in changes:
         changes["endpoint"] = _address(changes["endpoint"])
+        if changes["endpoint"] != found.endpoint:
+            changes.setdefault("console", "")
     return dataclasses.replace(found, **changes) if changes else found
