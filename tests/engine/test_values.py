@@ -270,9 +270,8 @@ def test_the_environment_of_an_element():
         task=task,
         attempt=2,
         index=4,
-        platform={"A": "platform", "C": "platform"},
     )
-    assert (found["A"], found["B"], found["C"]) == ("task", "execution", "platform")
+    assert (found["A"], found["B"]) == ("task", "execution")
     assert found["FLYTE_INTERNAL_EXECUTION_WORKFLOW"] == "p:d:w"
     assert found["FLYTE_ATTEMPT_NUMBER"] == "2"
     assert found[found["BATCH_JOB_ARRAY_INDEX_VAR_NAME"]] == "4"

@@ -1,7 +1,6 @@
 """What an operator may set for an engine."""
 
 import dataclasses
-from collections.abc import Mapping
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,5 +53,3 @@ class EngineSettings:
     """The first and the longest pause before something that is away is tried again, in seconds."""
     reservation_seconds: float = 10.0
     """How long the right to fill a cache entry is asked for, in seconds; it is extended in time."""
-    task_environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Given to every task, such as where the platform listens (eager tasks need it)."""

@@ -139,7 +139,6 @@ class Attempts:
                 task=command.task,
                 attempt=command.number,
                 index=command.index,
-                platform=self._settings.task_environment,
             ),
             input_uri=command.input_uri,
             output_prefix=command.output_dir,

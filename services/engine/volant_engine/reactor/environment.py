@@ -1,7 +1,5 @@
 """The environment that Flyte gives a task (contract row 2.116, part D.2)."""
 
-from collections.abc import Mapping
-
 from volantidl.admin import execution_pb2 as admin_execution_pb2
 from volantidl.core import identifier_pb2, tasks_pb2
 
@@ -16,11 +14,10 @@ def of_attempt(
     task: tasks_pb2.TaskTemplate,
     attempt: int,
     index: int,
-    platform: Mapping[str, str],
 ) -> dict[str, str]:
-    """What an attempt's process finds in its environment.
+    """What an attempt's process finds in its environment, beside what only its launcher knows.
 
-    The platform's own comes first, the task's over it, the execution's over that, and identity last.
+    The task's own comes first, the execution's over it, and identity last.
 
     Args:
         execution: the execution.
@@ -29,11 +26,9 @@ def of_attempt(
         task: the task.
         attempt: the attempt's number.
         index: the element of a map task; -1 for a plain one.
-        platform: what every task gets.
     """
     plan = spec.launch_plan
-    result = dict(platform)
-    result.update((entry.key, entry.value) for entry in task.container.env)
+    result = {entry.key: entry.value for entry in task.container.env}
     result.update((entry.key, entry.value) for entry in spec.envs.values)
     result.update(
         {
