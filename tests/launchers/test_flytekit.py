@@ -87,6 +87,7 @@ async def test_surroundings(world, name):
     assert found["session"] == "True"
     assert found["files"] == "here.txt"
     assert found["tmp"] == str(folder / "tmp")
+    assert found["working"].startswith(str(folder / "tmp"))
     # A loop's pair and a socket for statistics are flytekit's own; of the zygote's sockets and pipes nothing is left.
     assert found["descriptors"].count("socket") <= 3
     assert "pipe" not in found["descriptors"]

@@ -51,6 +51,7 @@ def where() -> typing.Dict[str, str]:
         "cwd": os.getcwd(),
         "argv": sys.argv[0],
         "tmp": tempfile.gettempdir(),
+        "working": str(current_context().working_directory),
         "main": getattr(sys.modules["__main__"], "__file__", ""),
         "zygotes": str([path for path in sys.path if "launchers/process" in path]),
         "fork": os.environ.get("GRPC_ENABLE_FORK_SUPPORT", "unset"),

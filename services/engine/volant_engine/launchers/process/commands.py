@@ -36,7 +36,7 @@ KITS: Mapping[str, Kit] = {
             "s3fs",
         ),
         files={
-            "volant_fork_flytekit": str(_HERE / "fork_flytekit.py"),
+            "volant_fork": str(_HERE / "fork_flytekit.py"),
             "volant_folder_files": str(_HERE / "folder_files.py"),
             "volant_folder_s3": str(_HERE / "folder_s3.py"),
         },

@@ -1,11 +1,18 @@
-"""What flytekit makes when it is imported that forks must not share. Loaded by file into its zygote."""
+"""What flytekit makes when it is imported that forks must not share. Loaded by file into its zygote.
+
+The zygote calls `forked` in each attempt, before the entry point.
+"""
+# mypy: disable-error-code="import-not-found"
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import importlib
+import pathlib
 from typing import Any
+
+from flytekit.core import data_persistence
 
 
 class LateLoop:
@@ -32,6 +39,13 @@ def replace_loops() -> None:
                 if isinstance(value, asyncio.AbstractEventLoop):
                     value.close()
                     setattr(module, name, LateLoop())
+
+
+def forked(folder: str) -> None:
+    """Put the user's working folder into the attempt's own: else it would stay after the attempt."""
+    provider = data_persistence.default_local_file_access_provider
+    provider._local_sandbox_dir = pathlib.Path(folder, "tmp", "flyte", "local_flytekit")  # noqa: SLF001 (no other way)
+    provider._raw_output_prefix = f"{folder}/tmp/flyte/raw/"  # noqa: SLF001, S108 (its own)
 
 
 replace_loops()

@@ -21,6 +21,7 @@ from typing import Any
 
 import flytekit
 import volant_folder_files as files
+import volant_fork
 from flyteidl.core import literals_pb2
 from flytekit.bin import entrypoint
 from flytekit.core.context_manager import FlyteEntities
@@ -48,11 +49,12 @@ resolver = _Resolver()
 def rehearse(runs: int) -> None:
     """Run the entry point on the task, with a store of its own."""
     folder = tempfile.mkdtemp(prefix="volant-rehearsal-")
-    root, bucket = files.ROOT, files.BUCKET
+    root, bucket, temporary = files.ROOT, files.BUCKET, tempfile.tempdir
     statistics = dict(vars(client))
     before = list(sys.path), list(sys.argv), os.getcwd(), list(FlyteEntities.entities)
     try:
-        files.ROOT, files.BUCKET = folder, "rehearsal"
+        files.ROOT, files.BUCKET, tempfile.tempdir = folder, "rehearsal", folder
+        volant_fork.forked(folder)  # as it will be done again, for the attempt
         os.mkdir(f"{folder}/rehearsal")
         values = {
             "number": literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=1))),
@@ -66,7 +68,7 @@ def rehearse(runs: int) -> None:
         if not os.path.exists(f"{folder}/rehearsal/0~/out~/outputs.pb"):
             raise RuntimeError("the rehearsal gave no outputs")
     finally:
-        files.ROOT, files.BUCKET = root, bucket
+        files.ROOT, files.BUCKET, tempfile.tempdir = root, bucket, temporary
         sys.path[:], sys.argv[:] = before[0], before[1]
         os.chdir(before[2])
         FlyteEntities.entities[:] = before[3]

@@ -291,6 +291,8 @@ class Zygote:
         try:
             self.link.close()
             attempt.prepare(message, folder)
+            if "volant_fork" in sys.modules:
+                sys.modules["volant_fork"].forked(folder)
             for module in message.get("modules", ()):
                 if module in self.replay:
                     os.write(1, self.replay[module])
