@@ -1,5 +1,8 @@
 """Each kind of node, decided in virtual time."""
 
+import gc
+import weakref
+
 import engine_graphs as g
 import engine_kinds as kinds
 import pytest
@@ -260,6 +263,22 @@ def test_abort_reaches_into_sub_workflows():
     assert store.phase("n1") == store.phase("n1-0-n0") == "ABORTED"
     assert len(world.stopped) == 1
     assert not world.run.slots
+
+
+def test_what_is_dismantled_needs_no_garbage_collector():
+    inner = g.workflow("inner", [g.node("n0", g.PLAIN, a="a")], {"a": g.INT}, {"o0": g.INT}, {"o0": "n0.o0"})
+    outer = g.workflow("outer", [g.node("n0", g.PLAIN, a="a"), g.sub_node("n1", inner, a="a")], {"a": g.INT})
+    world = World(g.closure(outer, g.PLAIN, subs=[inner]), g.literal_map(a=1))
+    gc.disable()
+    try:
+        world.finish(until=1000.5)
+        watched = weakref.ref(world.run.limits)
+        world.queue.clear()
+        world.run.dismantle()
+        world.run = world.limits = None
+        assert watched() is None
+    finally:
+        gc.enable()
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,16 @@ ExecutionPhase = execution_pb2.WorkflowExecution
 class Limits:
     """Bounds of the engine that shape decisions."""
 
-    __slots__ = ("array_window", "element", "held", "inline", "interruptible_threshold", "slice", "system_retries")
+    __slots__ = (
+        "__weakref__",
+        "array_window",
+        "element",
+        "held",
+        "inline",
+        "interruptible_threshold",
+        "slice",
+        "system_retries",
+    )
 
     def __init__(
         self,
@@ -425,6 +434,25 @@ class Run:
         """Until everything recorded is back in place; only then may it be stopped, or something would be missed."""
         self.source: dict[str, dispatch_pb2.NodeRecord] = {}
         self.input_uri = input_uri
+
+    def dismantle(self) -> None:
+        """Let go of everything: scopes and nodes know one another, and would wait for the garbage collector."""
+        for node in self.nodes.values():
+            node.tasks = node.child_scope = node.detail = None
+            scope = node.scope
+            if scope.nodes or scope.others:
+                scope.nodes, scope.others = [], []
+                scope.outputs = scope.failure = None
+                scope.live.clear()
+        self.root = None
+        self.nodes.clear()
+        self.agenda.clear()
+        self.waiting.clear()
+        self.dirty.clear()
+        self.dirty_tasks.clear()
+        self.dirty_elements.clear()
+        self.writing.clear()
+        self.signals.clear()
 
     def new_id(self, parent: Node | None, spec_id: str) -> str:
         """A unique id for a node; where 32 bits of hash collide within the execution, 64 are taken."""

@@ -113,7 +113,6 @@ class Attempts:
         )
 
     async def _prepare(self, one: worker.Worker, command: commands.Launch) -> port.Attempt:
-        assert one.run is not None, "only a run launches"
         if command.inputs is not None:
             data = command.inputs.SerializeToString()
 
@@ -121,9 +120,7 @@ class Attempts:
                 await self._blobs.put(command.input_uri, data)
 
             await self._patience.until_done(f"write {command.input_uri}", put)
-        identity = one.run.identity
-        execution = identity.execution
-        spec = identity.spec
+        execution, spec = one.assignment.id, one.assignment.spec
         arguments = await self._arguments(command, f"{execution.project}-{execution.domain}")
         return port.Attempt(
             name=command.name,

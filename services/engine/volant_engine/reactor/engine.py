@@ -337,6 +337,9 @@ class Engine:
         one.is_dropped = True
         one.events.clear()
         self._attempts.drop(one)
+        if one.run is not None:
+            one.run.dismantle()
+            one.run = None
         if self._workers.get(one.number) is one:
             del self._workers[one.number]
         if self._by_key.get(one.key) is one:
