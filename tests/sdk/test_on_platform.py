@@ -352,3 +352,23 @@ def test_command_line_doctor(cli, monkeypatch):
     away = cli("doctor")
     assert away.exit_code == 1
     assert "volant up" in away.output
+
+
+async def test_asynchronous(platform_endpoint, flows):
+    from volant import AsyncRemote
+
+    remote = AsyncRemote(platform_endpoint, insecure=True)
+    started = [await remote.execute(flows.add, {"a": number}) for number in range(3)]
+    ended = [await remote.wait(one, WAIT_S) for one in started]
+    assert [(await remote.outputs(one))["o0"] for one in ended] == [3, 4, 5]
+    assert (await remote.fetch_execution(started[0].name)).is_successful
+
+
+def test_logs_of_an_execution(run, flows):
+    logs = run(flows.nothing, a=43).logs()
+    ((text,),) = logs.values()
+    assert "nothing of 43" in text
+
+
+def test_eager_inside_of_eager(run, flows):
+    assert run(flows.outer, n=1).outputs["o0"] == 12

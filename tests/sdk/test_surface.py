@@ -6,6 +6,7 @@ import sys
 import volant
 
 NAMES = [
+    "AsyncRemote",
     "Cache",
     "CacheFunctionBody",
     "CachePolicy",

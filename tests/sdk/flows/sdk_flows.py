@@ -274,6 +274,17 @@ def giving_up(folder: str) -> int:
     return 1
 
 
+@workflow
+def middle(n: int) -> int:
+    return steering(n=n) + steering(n=add(a=n, b=0))
+
+
+@workflow
+def outer(n: int) -> int:
+    found = middle(n=n)
+    return found if found < 30 else 12
+
+
 @eager
 def waiting_long(folder: str) -> str:
     return touch(folder=folder, name="slow", pause=60.0)

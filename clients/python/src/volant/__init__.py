@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from volant.authoring.workflow import eager as eager
     from volant.authoring.workflow import workflow as workflow
     from volant.checkpoint import Checkpoint as Checkpoint
+    from volant.client.asynchronous import AsyncRemote as AsyncRemote
     from volant.client.remote import Remote as Remote
     from volant.context import current_context as current_context
     from volant.deck import Deck as Deck
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AsyncRemote": "volant.client.asynchronous",
     "Cache": "volant.authoring.caching",
     "CacheFunctionBody": "volant.authoring.caching",
     "CachePolicy": "volant.authoring.caching",
@@ -132,6 +134,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncRemote",
     "Cache",
     "CacheFunctionBody",
     "CachePolicy",

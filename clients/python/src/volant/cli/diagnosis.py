@@ -56,12 +56,9 @@ def replay(platform_: remote.Remote, *, name: str, node: str, root: str, debug: 
 
 
 def _node(one: execution.Execution, node: str) -> execution.Node:
-    pending = list(one.nodes.values())
-    while pending:
-        found = pending.pop()
+    for found in one.all_nodes():
         if found.id == node:
             return found
-        pending.extend(found.children)
     raise errors.NotFoundError(f"execution {one.name} has no node {node!r}; it has {', '.join(one.nodes)}")
 
 

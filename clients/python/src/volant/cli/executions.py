@@ -89,7 +89,7 @@ def logs(platform_: remote.Remote, *, name: str, node: str | None, attempt: int 
     """Print what the tasks of the execution NAME wrote; of one NODE, if it's given."""
     one = platform_.fetch_execution(name)
     found: list[dict[str, Any]] = []
-    for made in _all_nodes(one):
+    for made in one.all_nodes():
         if node is not None and made.id != node:
             continue
         for number, tried in enumerate(made.attempts):
@@ -107,19 +107,6 @@ def logs(platform_: remote.Remote, *, name: str, node: str | None, attempt: int 
     for part in found:
         click.echo(click.style(f"== {part['node']}, attempt {part['attempt']}", bold=True))
         click.echo(part["text"].rstrip("\n"))
-
-
-def _all_nodes(one: execution.Execution) -> list[execution.Node]:
-    found: list[execution.Node] = []
-
-    def add(made: execution.Node) -> None:
-        found.append(made)
-        for child in made.children:
-            add(child)
-
-    for made in one.nodes.values():
-        add(made)
-    return found
 
 
 def _text(platform_: remote.Remote, uri: str) -> str:

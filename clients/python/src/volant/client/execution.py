@@ -184,6 +184,18 @@ class Execution:
             if not token:
                 return
 
+    def all_nodes(self) -> Iterator[Node]:
+        """Its nodes, each before those inside of it."""
+        pending = list(self.nodes.values())[::-1]
+        while pending:
+            found = pending.pop()
+            yield found
+            pending.extend(found.children[::-1])
+
+    def logs(self) -> dict[str, list[str]]:
+        """What each node's attempts wrote, by the node's id; nodes without tasks are left out."""
+        return {found.id: texts for found in self.all_nodes() if (texts := found.logs())}
+
     def abort(self, cause: str = "aborted by the SDK") -> Execution:
         """End it, and everything that it started."""
         request = execution_pb2.ExecutionTerminateRequest(id=self.id, cause=cause)
@@ -307,6 +319,10 @@ class Node:
         """Its inputs by name."""
         data = self._data()
         return Outputs(self._remote, self._remote.literals_of(data.full_inputs, data.inputs), {}, {})
+
+    def logs(self) -> list[str]:
+        """What each attempt of its task wrote, as far as that's kept."""
+        return ["".join(self._remote.read_text(log.uri) for log in tried.closure.logs) for tried in self.attempts]
 
     @property
     def attempts(self) -> list[task_execution_pb2.TaskExecution]:

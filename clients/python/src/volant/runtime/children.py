@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from volant.client import execution
 
 _NAME_LENGTH = 20
+_LONGEST_POLL = 0.25
+"""Seconds between two looks at a child."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -112,7 +114,7 @@ class PlatformDriver(eager.ThreadDriver):
                     self._registered.add(called.name)
         started = self._remote.start(called, _encode(called, inputs), version=version, name=self._name_of(which))
         self._running[which] = started
-        started.wait()
+        started.wait(poll=_LONGEST_POLL)
         self._running.pop(which, None)
         if not started.is_successful:
             raise started.failure()
