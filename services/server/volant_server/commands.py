@@ -138,6 +138,7 @@ def _up_detached(told: argparse.Namespace, environment: Mapping[str, str]) -> in
     folder.create()
     reading, writing = os.pipe()
     line = [sys.executable, "-m", "volant_server", "up", *_same(told), _ANNOUNCE, str(writing)]
+    folder.turn_log()
     with folder.log.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
             line,

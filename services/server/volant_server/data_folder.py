@@ -13,6 +13,7 @@ from volant_core import errors
 
 DEFAULT = Path("~/.volant")
 _OURS = "volant.json"
+_LONG_LOG_BYTES = 16 * 2**20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ class DataFolder:
     def log(self) -> Path:
         """Where a detached server logs."""
         return self.root / "server.log"
+
+    def turn_log(self) -> None:
+        """Put a long log aside, in place of the one before it."""
+        with contextlib.suppress(OSError):
+            if self.log.stat().st_size > _LONG_LOG_BYTES:
+                self.log.replace(self.log.with_suffix(".log.1"))
 
     def exists(self) -> bool:
         """Whether a server has ever used it."""

@@ -145,12 +145,17 @@ def make_settings(folder: data_folder.DataFolder, options: Options, base: Server
         ),
         tasks=TaskSettings(
             folder=folder.root,
-            python=options.task_python or base.tasks.python,
+            python=_absolute(options.task_python or base.tasks.python),
             slots=base.tasks.slots,
             end_at_shutdown=True,
             environment=options.environment,
         ),
     )
+
+
+def _absolute(python: Path | None) -> Path | None:
+    """Tasks work in folders of their own. Links are kept: an environment's interpreter is one."""
+    return python.expanduser().absolute() if python else None
 
 
 def _listen(folder: data_folder.DataFolder, options: Options, base: ListenSettings) -> ListenSettings:
