@@ -129,7 +129,7 @@ def _up(told: argparse.Namespace, environment: Mapping[str, str]) -> int:
         postgres=told.postgres,
         environment=environment,
     )
-    return foreground.run(foreground.up(options, announce_to=told.announce_to))
+    return foreground.run(lambda: foreground.up(options, announce_to=told.announce_to))
 
 
 def _up_detached(told: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -229,4 +229,4 @@ def _secrets(told: argparse.Namespace) -> SecretStore:
 def _run(told: argparse.Namespace, environment: Mapping[str, str]) -> int:
     from volant_server import foreground  # noqa: PLC0415 - heavy, and the other commands don't need it
 
-    return foreground.run(foreground.serve(told.settings, tuple(told.service), environment))
+    return foreground.run(lambda: foreground.serve(told.settings, tuple(told.service), environment))

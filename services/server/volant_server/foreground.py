@@ -6,7 +6,7 @@ import dataclasses
 import os
 import resource
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ _MOST_FILES = 65_536
 __all__ = ["Options", "run", "serve", "up"]
 
 
-def run(main: Coroutine[Any, Any, int]) -> int:
-    """Run `main` on uvloop's event loop where that is installed, else asyncio's."""
+def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run `main()` on uvloop's event loop where that is installed, else asyncio's."""
     _allow_connections()
     try:
         import uvloop  # noqa: PLC0415 - optional
@@ -34,7 +34,7 @@ def run(main: Coroutine[Any, Any, int]) -> int:
     else:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main)
+        return runner.run(main())
 
 
 async def up(options: Options, *, announce_to: int | None) -> int:
