@@ -10,9 +10,13 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 def main() -> None:
     """Run the command line, and exit."""
-    from volant_server import commands  # noqa: PLC0415 - gRPC reads the variable when it is imported
+    try:
+        from volant_server import commands  # noqa: PLC0415 - gRPC reads the variable when it is imported
 
-    sys.exit(commands.main(sys.argv[1:], INHERITED))
+        code = commands.main(sys.argv[1:], INHERITED)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":
