@@ -117,3 +117,13 @@ async def test_a_hundred_nodes_ask_together(platform, catalog):
     statuses = {second.nodes[f"n{index}"].cache_status for index in range(100)}
     assert statuses == {catalog_pb2.CACHE_HIT}
     assert second.execution.phase == _Execution.SUCCEEDED
+
+
+async def test_outputs_that_are_too_old_are_not_found(platform, catalog):
+    async with platform.serve() as channel:
+        async with platform.engine(channel, catalog=catalog):
+            await platform.finish(g.chain(1, CACHED), g.literal_map(a=1))
+        async with platform.engine(channel, catalog=catalog, cache_seconds=1e-6):
+            second = await platform.finish(g.chain(1, CACHED), g.literal_map(a=1))
+    assert second.nodes["n0"].cache_status != catalog_pb2.CACHE_HIT
+    assert len(platform.attempts) == 2

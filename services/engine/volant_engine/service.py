@@ -42,7 +42,7 @@ async def open_engine(
     chance = random.Random()  # noqa: S311 -- spreads pauses, guards nothing
     one = engine.Engine(
         admin=admin,
-        cached=catalog_client.CatalogClient(catalog, blobs, settings.call_seconds),
+        cached=catalog_client.CatalogClient(catalog, blobs, settings.call_seconds, settings.cache_seconds),
         blobs=blobs,
         launcher=launcher,
         settings=settings,

@@ -51,5 +51,7 @@ class EngineSettings:
     """How long leaving may take to send the last reports, in seconds."""
     retry_seconds: tuple[float, float] = (0.1, 5.0)
     """The first and the longest pause before something that is away is tried again, in seconds."""
+    cache_seconds: float = 0.0
+    """How old cached outputs may be, in seconds; 0 for any age."""
     reservation_seconds: float = 10.0
     """How long the right to fill a cache entry is asked for, in seconds; it is extended in time."""

@@ -1,5 +1,6 @@
 """The cache by gRPC: volantidl.catalog, whose calls carry many questions each."""
 
+import datetime
 from collections.abc import Sequence
 
 import grpc.aio
@@ -21,15 +22,24 @@ _INLINE = 16 * 1024
 class CatalogClient:
     """Asks the datacatalog service."""
 
-    def __init__(self, channel: grpc.aio.Channel, blobs: BlobStore, call_seconds: float) -> None:
-        """Speak over `channel`, each call within `call_seconds`; large outputs are read from `blobs`."""
+    def __init__(
+        self, channel: grpc.aio.Channel, blobs: BlobStore, call_seconds: float, max_age_seconds: float = 0.0
+    ) -> None:
+        """Speak over `channel`, each call within `call_seconds`; large outputs are read from `blobs`.
+
+        Outputs older than `max_age_seconds` are not found, if that is not 0.
+        """
         self._stub = catalog_pb2_grpc.CacheBatchServiceStub(channel)
         self._blobs = blobs
         self._call_seconds = call_seconds
+        self._max_age = duration_pb2.Duration()
+        self._max_age.FromTimedelta(datetime.timedelta(seconds=max_age_seconds))
 
     async def look_up(self, keys: Sequence[commands.CacheKey]) -> list[catalog.Found]:
         """What there is for each key."""
-        request = catalog_pb2.LookupRequest(queries=[catalog_pb2.LookupQuery(key=_key(key)) for key in keys])
+        request = catalog_pb2.LookupRequest(
+            queries=[catalog_pb2.LookupQuery(key=_key(key), max_age=self._max_age) for key in keys]
+        )
         response = await client.call(self._stub.Lookup(request, timeout=self._call_seconds))
         if len(response.results) != len(keys):
             raise errors.InternalError(f"the cache gave {len(response.results)} answers to {len(keys)} questions")

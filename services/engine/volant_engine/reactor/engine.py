@@ -219,7 +219,7 @@ class Engine:
             self._break(one, _system_error("ExecutionNotLoaded", message))
             return
         one.run = loaded.run
-        one.events.appendleft(events.Began(self._now(), loaded.recorded, loaded.source))
+        one.events.appendleft(events.Began(self._now(), loaded.recorded, loaded.source, loaded.former_facts))
         if one.assignment.HasField("abort"):
             one.events.append(events.AbortWanted(self._now(), one.assignment.abort.cause))
         self._queue(one)

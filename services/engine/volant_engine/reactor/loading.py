@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 
 from google.protobuf.message import DecodeError
@@ -10,6 +11,7 @@ from volant_core import errors
 from volant_core.blobstore.port import BlobStore
 from volant_core.rpc import client
 from volant_engine.decide import graphs, state
+from volantidl.admin import execution_pb2 as admin_execution_pb2
 from volantidl.admin import workflow_pb2 as admin_workflow_pb2
 from volantidl.core import compiler_pb2, execution_pb2, identifier_pb2, literals_pb2
 from volantidl.dispatch import dispatch_pb2, dispatch_pb2_grpc
@@ -81,6 +83,15 @@ async def _later(data: bytes, registered: bool) -> graphs.Library:
     return _index(data, registered)
 
 
+def _facts(parts: list[dispatch_pb2.LoadExecutionResponse]) -> dict[str, dict[str, str]]:
+    """What the tasks of an execution ran with, by node."""
+    return {
+        task.node_id: {name: value.string_value for name, value in task.custom_info.fields.items()}
+        for part in parts
+        for task in part.tasks
+    }
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Loaded:
     """An execution that is ready to be driven."""
@@ -88,6 +99,7 @@ class Loaded:
     run: state.Run
     recorded: list[dispatch_pb2.LoadExecutionResponse]
     source: list[dispatch_pb2.NodeRecord]
+    former_facts: dict[str, dict[str, str]]
 
 
 class Loader:
@@ -116,10 +128,15 @@ class Loader:
         run = state.Run(identity, library.primary, inputs, assignment.inputs_uri, limits)
         recorded = await self._records(assignment.id) if assignment.resumed else []
         source: list[dispatch_pb2.NodeRecord] = []
+        former: list[dispatch_pb2.LoadExecutionResponse] = []
+        metadata = assignment.spec.metadata
         if assignment.HasField("recover_from"):
-            parts = await self._records(assignment.recover_from)
-            source = [record for part in parts for record in part.nodes]
-        return Loaded(run, recorded, source)
+            former = await self._records(assignment.recover_from)
+            source = [record for part in former for record in part.nodes]
+        elif metadata.mode == admin_execution_pb2.ExecutionMetadata.RELAUNCH:
+            with contextlib.suppress(errors.NotFoundError):
+                former = await self._records(metadata.reference_execution)
+        return Loaded(run, recorded, source, _facts(former))
 
     async def _inputs(self, assignment: dispatch_pb2.Assignment) -> literals_pb2.LiteralMap:
         data = assignment.inputs
