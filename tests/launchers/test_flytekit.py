@@ -242,13 +242,20 @@ async def test_secrets(world, name):
 
 
 CODE = """
-import os, pathlib
+import os, pathlib, typing
 from flytekit import task
+from flytekit.types.directory import FlyteDirectory
+from flytekit.types.file import FlyteFile
 import beside
 
 @task
 def read() -> str:
     return beside.WORD + pathlib.Path("data/words.txt").read_text() + pathlib.Path(beside.__file__).parent.name[:0]
+
+@task
+def give() -> typing.Tuple[FlyteFile, FlyteDirectory, FlyteFile]:
+    (pathlib.Path("data") / "mine.txt").write_text("x")
+    return FlyteFile("beside.py"), FlyteDirectory("data"), FlyteFile("data/words.txt")
 
 @task
 def write() -> int:
@@ -283,6 +290,13 @@ async def test_fast_registration(world, name):
         await world.launcher.launch(attempt(element, line))
         await world.news.end(element)
         assert (await world.outputs(element))["o0"].scalar.primitive.integer == 4
+    element = f"{name}-give"
+    line = words.fast("s3://volant/code/one/fast.tar.gz", words.execute(element, "fastcode", "give"))
+    await world.launcher.launch(attempt(element, line))
+    assert (await world.news.end(element)).phase is PHASE.SUCCEEDED, await world.said(element)
+    made = await world.outputs(element)
+    assert await world.blobs.get(made["o2"].scalar.blob.uri) == b"!"
+    assert not list(world.settings.code.rglob("mine.txt"))
     assert len([folder for folder in world.settings.code.iterdir() if "~" not in folder.name]) == 2
 
 

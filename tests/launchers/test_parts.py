@@ -272,3 +272,13 @@ async def test_slots_given_back_by_the_cancelled():
     bound.release()
     assert bound.try_acquire()
     assert not bound.try_acquire()
+
+
+def test_an_attempt_is_claimed_once(tmp_path):
+    from volant_engine.launchers.process import attempt, folders
+
+    assert attempt.claim(str(tmp_path), folders.boot_id())
+    assert not attempt.claim(str(tmp_path), folders.boot_id())
+    claim = folders.read_claim(tmp_path)
+    assert folders.lives(claim)
+    assert [path.name for path in tmp_path.iterdir()] == ["pid"]

@@ -375,3 +375,28 @@ async def test_ending_what_waits_is_quick(tmp_path):
     async with asyncio.timeout(5):
         await world.close(end_attempts=True)
     assert world.launcher.running == 0
+
+
+async def test_what_cannot_be_prepared_is_the_systems_failure(world):
+    (world.folder / "data/objects/volant/metadata~").mkdir()
+    (world.folder / "data/objects/volant/metadata~/a~").write_text("a file where a folder should be")
+    await world.launcher.launch(attempt("a", ["true"]))
+    update = await world.news.end("a")
+    assert (update.error.kind, update.retryable) == (KIND.SYSTEM, True)
+    assert "could not be started" in update.error.message
+
+
+async def test_two_forks_of_one_attempt(world):
+    """A launcher that died left a request in a zygote's socket: the second fork finds the first one's claim."""
+    world.prepare("a")
+    await world.launcher.launch(world.attempt("a", "wait"))
+    await world.news.until("a", PHASE.RUNNING)
+    await claimed(world, "a")
+    await world.close(end_attempts=False)
+    await world.reopen()
+    world.launcher._left.clear()  # as if the folder had come after the look at what is there
+    await world.launcher.launch(world.attempt("a", "wait"))
+    await world.news.until("a", PHASE.RUNNING)
+    world.release("a")
+    assert (await world.news.end("a")).phase is PHASE.SUCCEEDED
+    assert world.runs("a") == 1

@@ -3,7 +3,7 @@
 Loaded by file into every zygote (see zygote.py, whose rules hold here too): standard library only, any Python from 3.8.
 """
 # A zygote holds as little as possible, and pathlib is not little.
-# ruff: noqa: PTH102, PTH103, PTH104, PTH108, PTH118, PTH120, PTH123, PTH208, PTH211, PTH100
+# ruff: noqa: PTH114, PTH115, PTH102, PTH103, PTH104, PTH108, PTH118, PTH120, PTH123, PTH208, PTH211, PTH100
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from typing import Any, Dict, NoReturn  # noqa: UP035 (for Python 3.8)
 
 Message = Dict[str, Any]  # noqa: UP006 (evaluated, also by Python 3.8)
 
+_LARGEST_TREE = 300
 _LONGEST_REHEARSAL = 5.0
+_trees: dict[str, tuple[list[str], list[str], list[str]]] = {}
 
 
 def start_time(pid: str = "self") -> int:
@@ -30,8 +32,8 @@ def start_time(pid: str = "self") -> int:
         return int(file.read().rpartition(b")")[2].split()[19])
 
 
-def claim(folder: str, boot: str) -> None:
-    """Write pid and start time, whole and once: only one process is ever this attempt."""
+def claim(folder: str, boot: str) -> bool:
+    """Write pid and start time, whole and once: only one process is ever this attempt. False for a second one."""
     mine = f"{folder}/pid.{os.getpid()}"
     descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -40,8 +42,11 @@ def claim(folder: str, boot: str) -> None:
         os.close(descriptor)
     try:
         os.link(mine, folder + "/pid")
+    except FileExistsError:
+        return False
     finally:
         os.unlink(mine)
+    return True
 
 
 def prepare(message: Message, folder: str) -> None:
@@ -56,11 +61,8 @@ def prepare(message: Message, folder: str) -> None:
     environment = message["environment"]
     work = folder + "/work"
     os.mkdir(work, 0o700)
-    code = message.get("code")
-    if code:
-        for entry in os.listdir(code):
-            if entry != "__pycache__":
-                os.symlink(f"{code}/{entry}", f"{work}/{entry}")
+    if message.get("code"):
+        link_code(message["code"], work)
     if "TMPDIR" in environment:
         os.mkdir(environment["TMPDIR"], 0o700)
         tempfile = sys.modules.get("tempfile")
@@ -74,6 +76,44 @@ def prepare(message: Message, folder: str) -> None:
     os.environ.update(environment)
     os.environ["PWD"] = work
     os.chdir(work)
+
+
+def tree_of(code: str) -> tuple[list[str], list[str], list[str]]:
+    """The folders and files of a code version, and the links: what is too much to be repeated is one link."""
+    if code not in _trees:
+        folders: list[str] = []
+        files: list[str] = []
+        links: list[str] = []
+        for place, below, names in os.walk(code):
+            base = place[len(code) + 1 :]
+            below[:] = sorted(name for name in below if name != "__pycache__")
+            folders += [os.path.join(base, name) for name in below if not os.path.islink(os.path.join(place, name))]
+            for name in names + [name for name in below if os.path.islink(os.path.join(place, name))]:
+                kind = links if os.path.islink(os.path.join(place, name)) else files
+                kind.append(os.path.join(base, name))
+            if len(folders) + len(files) > _LARGEST_TREE:
+                folders, files, links = [], [], sorted(set(os.listdir(code)) - {"__pycache__"})
+                break
+        _trees[code] = folders, files, links
+    return _trees[code]
+
+
+def link_code(code: str, work: str) -> None:
+    """Have the code in the working folder: in folders of the attempt's own, with files that are no links.
+
+    flytekit refuses to upload what is a link, and what a task adds to a folder is no other task's business.
+    """
+    folders, files, links = tree_of(code)
+    for name in folders:
+        os.mkdir(f"{work}/{name}", 0o700)
+    for name in files:
+        try:
+            os.link(f"{code}/{name}", f"{work}/{name}")
+        except OSError:
+            os.symlink(f"{code}/{name}", f"{work}/{name}")
+    for name in links:
+        path = f"{code}/{name}"
+        os.symlink(os.readlink(path) if os.path.islink(path) else path, f"{work}/{name}")
 
 
 def run_entry(entry: str, arguments: list[str]) -> int:

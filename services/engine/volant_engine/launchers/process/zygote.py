@@ -220,6 +220,8 @@ class Zygote:
         except OSError as error:
             self.tell(refused=message["name"], why=str(error))
             return
+        if message.get("code"):
+            attempt.tree_of(message["code"])  # looked at once, for all
         child = self.use_spare(message) or self.fork()
         if not child:
             self.become_attempt(message)
@@ -280,17 +282,16 @@ class Zygote:
         folder = message["folder"]
         try:
             os.setsid()
-            attempt.claim(folder, self.boot)
-        except FileExistsError:
-            self.tell(exists=message["name"])
-            os._exit(_CANNOT_START)
+            if not attempt.claim(folder, self.boot):
+                self.tell(exists=message["name"])
+                os._exit(_CANNOT_START)
+            attempt.prepare(message, folder)
         except BaseException as error:  # noqa: BLE001 (whatever it is, the launcher must hear of it)
             self.tell(refused=message["name"], why=f"{type(error).__name__}: {error}")
             os._exit(_CANNOT_START)
         code = 1
         try:
             self.link.close()
-            attempt.prepare(message, folder)
             if "volant_fork" in sys.modules:
                 sys.modules["volant_fork"].forked(folder)
             for module in message.get("modules", ()):
