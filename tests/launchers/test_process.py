@@ -221,6 +221,17 @@ async def test_forget_removes_the_folder(world):
     await world.reopen()
 
 
+@pytest.fixture
+def no_survivors(tmp_path):
+    """Whatever becomes of the test, nothing that works in its folder outlives it."""
+    yield
+    for pid in processes():
+        if works_in(pid).startswith(str(tmp_path)):
+            with contextlib.suppress(OSError):
+                os.kill(int(pid), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("no_survivors")
 async def test_kill_everything_but_the_attempts(tmp_path):
     """The launcher and its zygotes die by SIGKILL; one attempt runs on, one ends meanwhile, one is killed meanwhile."""
     names = ["runs", "ends", "dies"]
