@@ -306,7 +306,7 @@ class Attempts:
         left = set(self._launcher.leftovers()).difference(known)
         lost = [name for name in left if naming.is_attempt_of(name, one.assignment.id)]
         if lost:
-            _log.info("ending attempts that nobody waits for", attempts=lost)
+            _log.info("cleaning up attempts that an earlier engine left", attempts=lost)
             self._tasks.start("sweep", self._sweep(lost))
 
     async def _sweep(self, names: list[str]) -> None:
