@@ -331,6 +331,9 @@ async def test_commands_that_no_launcher_can_run(world):
             await world.launcher.launch(attempt("a", words))
     with pytest.raises(errors.InvalidArgumentError):
         await world.launcher.launch(attempt("../a", ["true"]))
+    for name, value in {"": "x", "a=b": "x", "a\0": "x", "a": "\0"}.items():
+        with pytest.raises(errors.InvalidArgumentError, match="environment variable"):
+            await world.launcher.launch(attempt("a", ["true"], environment={name: value}))
 
 
 def interpreters():

@@ -146,6 +146,12 @@ class ProcessLauncher:
             raise errors.InvalidArgumentError(f"{attempt.name!r} can't name an attempt")
         if any("\0" in word for word in attempt.arguments):
             raise errors.InvalidArgumentError(f"the command of {attempt.name} holds a NUL character")
+        for name, value in attempt.environment.items():
+            if not name or "=" in name or "\0" in name or "\0" in value:
+                raise errors.InvalidArgumentError(
+                    f"{attempt.name} can't have the environment variable {name!r}: a name is not empty and holds no '=', "
+                    "and neither name nor value a NUL character"
+                )
         task = attempt.task.id.name
         if task not in self._warned and (beyond := memory.excess(attempt.task, self._cores, self._machine_memory)):
             self._warned.add(task)
