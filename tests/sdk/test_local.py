@@ -401,3 +401,66 @@ def test_long_orders_are_quick():
 
     assert time.process_time() - started < 3
     assert len(ordered.graph.nodes[-1].upstream()) == 1
+
+
+def test_values_of_an_eager_body_act_like_what_they_are(flows, tmp_path):
+    """What a call gives waits when it's looked at, and then is, as far as Python allows, the value itself."""
+    import copy
+    import pickle
+
+    import numpy as np
+    import pandas as pd
+
+    @task
+    def frame() -> pd.DataFrame:
+        return pd.DataFrame({"a": [1, 2]})
+
+    @task
+    def path() -> str:
+        return str(tmp_path / "x")
+
+    @task
+    def numbers() -> list[int]:
+        return [3, 1, 2]
+
+    @task
+    def table() -> dict[str, int]:
+        return {"k": 5}
+
+    @workflow
+    def body() -> int:
+        found, where, some, named = frame(), path(), numbers(), table()
+        number = flows.add(a=1, b=1)
+        assert isinstance(number, int)
+        assert (number + 1, 1 + number, -number, number * 2, 2**number, number == 2, number < 3) == (
+            3,
+            3,
+            -2,
+            4,
+            4,
+            True,
+            True,
+        )
+        assert f"{number:03d}" == "002"
+        assert [10, 20, 30][number] == 30
+        assert list(range(number)) == [0, 1]
+        assert "/" + where.strip("/") == "/" + str(where)[1:]
+        with open(where, "w") as stream:
+            stream.write("x")
+        assert sorted(some) == [1, 2, 3]
+        assert (len(some), some[0], 3 in some, max(some), sum(some)) == (3, 3, True, 3, 6)
+        some.append(4)
+        assert some[-1] == 4
+        assert (named["k"], dict(named), {**named}) == (5, {"k": 5}, {"k": 5})
+        assert np.mean(some) == 2.5
+        assert found["a"].sum() == 3
+        assert pd.concat([found, found]).shape == (4, 1)
+        assert copy.deepcopy(named) == {"k": 5}
+        assert pickle.loads(pickle.dumps(named)) == {"k": 5}
+        assert hash(number) == hash(2)
+        assert bool(flows.add(a=0, b=0)) is False
+        assert number.is_true() is False
+        return number
+
+    assert body.is_eager
+    assert body() == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import typing
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -146,6 +147,14 @@ class Promise:
         return Comparison("==", self, None)
 
     # ---- everything else needs the value
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[Promise]:
+        """Asked for by isinstance(), which needs the value unless it's we who ask."""
+        asker = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - the only way to tell who asks
+        if asker.partition(".")[0] == "volant":
+            return Promise
+        raise NeedsValueError("isinstance()", repr(self))
 
     def __bool__(self) -> bool:
         raise NeedsValueError("a condition (if, and, or, not)", repr(self))

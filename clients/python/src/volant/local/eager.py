@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
 import dataclasses
 import inspect
 import operator
+import os
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
@@ -103,6 +105,12 @@ def _named(name: str) -> Any:
     return lambda self, *args, **kwargs: getattr(value_of(self), name)(*args, **kwargs)
 
 
+def _as_array(self: Value, *args: Any, **kwargs: Any) -> Any:
+    import numpy as np  # noqa: PLC0415 - numpy itself asks
+
+    return np.asarray(value_of(self), *args, **kwargs)
+
+
 def _equip() -> None:
     """Give Value every operator; each waits for the result."""
     methods: dict[str, Any] = {
@@ -129,7 +137,10 @@ def _equip() -> None:
         "__setitem__": lambda self, key, item: operator.setitem(value_of(self), key, item),
         "__format__": lambda self, spec: format(value_of(self), spec),
         "__round__": lambda self, *digits: round(value_of(self), *digits),
-        "__fspath__": _named("__fspath__"),
+        "__fspath__": _unary(os.fspath),
+        "__array__": _as_array,
+        "__copy__": _unary(copy.copy),
+        "__deepcopy__": lambda self, memo: copy.deepcopy(value_of(self), memo),
         "__call__": lambda self, *args, **kwargs: value_of(self)(*args, **kwargs),
         "__enter__": _named("__enter__"),
         "__exit__": _named("__exit__"),
