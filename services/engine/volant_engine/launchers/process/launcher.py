@@ -149,7 +149,7 @@ class ProcessLauncher:
         for name, value in attempt.environment.items():
             if not name or "=" in name or "\0" in name or "\0" in value:
                 raise errors.InvalidArgumentError(
-                    f"{attempt.name} can't have the environment variable {name!r}: a name is not empty and holds no '=', "
+                    f"{attempt.name} can't have the variable {name!r}: a name is not empty and holds no '=', "
                     "and neither name nor value a NUL character"
                 )
         task = attempt.task.id.name
