@@ -128,3 +128,19 @@ def test_a_serialized_cached_task_runs_once(remote: FlyteRemote, tmp_path: pathl
 
 def test_dynamic_in_dynamic(remote: FlyteRemote) -> None:
     assert run(remote, stock_flows.nested, n=3).outputs["o0"] == 1
+
+
+def test_a_relaunch_says_what_it_runs_with_otherwise(remote: FlyteRemote, address: str) -> None:
+    """The interpreter's distributions change between the two runs: what is recorded of the first is made to differ."""
+    first = run(remote, stock_flows.modes)
+    again = remote.client.relaunch_execution(first.id)
+    done = remote.wait(
+        remote.fetch_execution(name=again.name), datetime.timedelta(seconds=60), datetime.timedelta(seconds=0.1)
+    )
+    task = done.node_executions["n0"].task_executions[0]
+    assert not [reason for reason in reasons(remote, task.id) if "something else" in reason]
+
+
+def reasons(remote: FlyteRemote, task_execution) -> list[str]:
+    closure = remote.client.get_task_execution(task_execution).closure.to_flyte_idl()
+    return [reason.reason for reason in closure.reasons]

@@ -18,6 +18,8 @@ class Began:
     recorded: Sequence[dispatch_pb2.LoadExecutionResponse] = ()
     source: Sequence[dispatch_pb2.NodeRecord] = ()
     """What is recorded of the execution that this one recovers from."""
+    former_facts: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    """By node: what its task ran with in the execution that this one repeats or recovers from."""
 
 
 class AttemptState(enum.Enum):

@@ -28,6 +28,7 @@ def _began(run: state.Run, event: events.Began) -> None:
             run.recorded_elements.setdefault(element.node_id, []).append(element)
     run.restoring = bool(run.recorded)
     run.source = {record.node_id: record for record in event.source}
+    run.former_facts = event.former_facts
     start = run.recorded.get(("", ""), {}).get(graphs.START)
     run.started_at = literals.seconds_of(start.started_at) if start is not None else run.now
     run.phase = state.ExecutionPhase.RUNNING

@@ -2,7 +2,7 @@
 
 import collections
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from volant_core.model import layout, naming, phases
@@ -361,6 +361,7 @@ class Run:
         "dirty_tasks",
         "ended",
         "error",
+        "former_facts",
         "graph",
         "identity",
         "input_uri",
@@ -433,6 +434,7 @@ class Run:
         self.restoring = False
         """Until everything recorded is back in place; only then may it be stopped, or something would be missed."""
         self.source: dict[str, dispatch_pb2.NodeRecord] = {}
+        self.former_facts: Mapping[str, Mapping[str, str]] = {}
         self.input_uri = input_uri
 
     def dismantle(self) -> None:

@@ -1,5 +1,7 @@
 """Attempts of task nodes, as far as their records go."""
 
+from collections.abc import Mapping
+
 from volant_core.model import literals, naming, phases
 from volant_engine.decide import events, state
 from volantidl.core import execution_pb2
@@ -65,15 +67,27 @@ def hear(run: state.Run, attempt: state.Try, event: events.AttemptNews) -> None:
         attempt.started_at = event.occurred_at
     if event.logs:
         attempt.logs = list(event.logs)
+    reasons = [event.reason] if event.reason else []
     if event.facts:
+        if not attempt.facts:
+            reasons += _otherwise(run.former_facts.get(attempt.node.id, {}), event.facts)
         attempt.facts.update(event.facts)
-    if event.reason:
-        attempt.reasons.append(
-            event_pb2.EventReason(reason=event.reason, occurred_at=literals.timestamp(event.occurred_at))
-        )
+    for reason in reasons:
+        occurred_at = literals.timestamp(event.occurred_at)
+        attempt.reasons.append(event_pb2.EventReason(reason=reason, occurred_at=occurred_at))
     attempt.error = event.error
     attempt.outputs = event.has_outputs
     touch(run, attempt)
+
+
+def _otherwise(former: Mapping[str, str], facts: Mapping[str, str]) -> list[str]:
+    """What a task runs with that differs from what it ran with before, as a reason; nothing where it is the same."""
+    changed = [
+        f"{name} {facts[name]} (was {former[name]})" for name in facts if facts[name] != former.get(name, facts[name])
+    ]
+    if not changed:
+        return []
+    return [f"Runs with something else than in the execution that this one repeats: {', '.join(changed)}"]
 
 
 def end(

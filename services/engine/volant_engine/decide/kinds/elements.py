@@ -79,7 +79,7 @@ def least_successes(size: int, *, minimum: int | None, ratio: float | None) -> i
     """How many elements must succeed."""
     if minimum is not None:
         return minimum
-    if ratio is not None:
+    if ratio is not None and math.isfinite(ratio):
         # The ratio comes as 32 bits: 0.1 of 10 is one, not two.
         return math.ceil(round(float(f"{ratio:.6g}") * size, 6))
     return size
