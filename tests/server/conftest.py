@@ -74,10 +74,11 @@ class Up:
         return out
 
 
-def volant(*arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+def volant(*arguments: str, given: str | None = None, services: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run another command."""
     line = [sys.executable, "-m", "volant_server", *arguments]
-    return subprocess.run(line, input=given, capture_output=True, text=True, timeout=60, env=ENVIRONMENT, check=False)
+    environment = {**ENVIRONMENT, **({"VOLANT_SERVICES": services} if services else {})}
+    return subprocess.run(line, input=given, capture_output=True, text=True, timeout=60, env=environment, check=False)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from tests.server.conftest import ANY, Up, volant
+from tests.server.conftest import ANY, WITHOUT_ENGINE, Up, volant
 
 from volant_core import sockets
 from volantidl.admin import project_pb2
@@ -80,12 +80,12 @@ def test_a_second_start_status_and_down(up: Callable[..., Up], tmp_path: Path) -
 def test_detached(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     ports = ("--grpc", ANY, "--http", ANY, "--s3", ANY)
-    started = volant("up", "--detach", "--data", data, *ports)
+    started = volant("up", "--detach", "--data", data, *ports, services=WITHOUT_ENGINE)
     try:
         assert started.returncode == 0, started.stderr
         assert started.stdout.startswith("Volant is ready")
         assert volant("status", "--data", data).returncode == 0
-        second = volant("up", "--detach", "--data", data, *ports)
+        second = volant("up", "--detach", "--data", data, *ports, services=WITHOUT_ENGINE)
         assert second.returncode == 1
         assert "already runs on" in second.stderr
     finally:
