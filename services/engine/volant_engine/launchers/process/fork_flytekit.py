@@ -44,8 +44,8 @@ def replace_loops() -> None:
 def forked(folder: str) -> None:
     """Put the user's working folder into the attempt's own: else it would stay after the attempt."""
     provider = data_persistence.default_local_file_access_provider
-    provider._local_sandbox_dir = pathlib.Path(folder, "tmp", "flyte", "local_flytekit")  # noqa: SLF001 (no other way)
-    provider._raw_output_prefix = f"{folder}/tmp/flyte/raw/"  # noqa: SLF001, S108 (its own)
+    provider._local_sandbox_dir = pathlib.Path(folder, "tmp")  # noqa: SLF001 (no other way)
+    provider._raw_output_prefix = f"{folder}/tmp/raw/"  # noqa: SLF001, S108 (its own)
 
 
 replace_loops()
