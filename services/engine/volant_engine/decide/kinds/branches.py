@@ -25,6 +25,10 @@ def _start(run: state.Run, node: state.Node) -> None:
             error = state.error("MalformedBranchUserError", "No branch satisfied", state.USER)
         lifecycle.fail(run, node, error)
         return
+    if case.id not in node.spec.cases:
+        message = f"case [{case.id}] of branch [{node.spec.id}] is no node of its workflow"
+        lifecycle.fail(run, node, state.error("DownstreamNodeNotFoundError", message, state.SYSTEM))
+        return
     node.is_parent = True
     _take(run, node, node.spec.cases[case.id])
 
