@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,7 +117,9 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def _up(told: argparse.Namespace, environment: Mapping[str, str]) -> int:
     if told.detach:
         return _up_detached(told, environment)
-    foreground = _foreground()
+    _import_structlog()
+    from volant_server import foreground  # noqa: PLC0415 - heavy, and the other commands don't need it
+
     options = foreground.Options(
         data=told.data,
         grpc=told.grpc,
@@ -133,18 +134,14 @@ def _up(told: argparse.Namespace, environment: Mapping[str, str]) -> int:
     return foreground.run(lambda: foreground.up(options, announce_to=told.announce_to))
 
 
-def _foreground() -> types.ModuleType:
-    """The module that runs servers: heavy, and the other commands don't need it."""
-    # structlog loads rich where that is installed, for a sixth of our start-up time; we print without it.
+def _import_structlog() -> None:
+    """Without rich, which it loads where that is installed: a sixth of our start-up time, and we print without it."""
     absent: Any = None
     sys.modules["rich"] = absent
     try:
         import structlog  # noqa: F401, PLC0415
     finally:
         del sys.modules["rich"]
-    from volant_server import foreground  # noqa: PLC0415
-
-    return foreground
 
 
 def _up_detached(told: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -242,5 +239,7 @@ def _secrets(told: argparse.Namespace) -> SecretStore:
 
 
 def _run(told: argparse.Namespace, environment: Mapping[str, str]) -> int:
-    foreground = _foreground()
+    _import_structlog()
+    from volant_server import foreground  # noqa: PLC0415 - heavy, and the other commands don't need it
+
     return foreground.run(lambda: foreground.serve(told.settings, tuple(told.service), environment))
