@@ -6,7 +6,7 @@
 # FLYTEKIT_REPO is a git folder of flyteorg/flytekit (its tests are not ours to keep here). What differs from upstream:
 #   - FlyteRemote.wait polls every second instead of every 30 (plugin.py);
 #   - test_fetch_execute_workflow asserts that a no-op run takes over a second; plugin.py leaves it out and
-#     slow_workflow_test.py is the same test on a workflow that does take that long;
+#     slow_workflow_check.py is the same test on a workflow that does take that long;
 #   - TestLargeFileTransfers (2 and 3 GB) runs only when asked for: upstream marks it lftransfers.
 # Ports 30080 and 30002 are written into the suite, so nothing else may listen there.
 set -euo pipefail
@@ -18,7 +18,7 @@ trap '"$root/.venv/bin/volant" down --data "$work/data" >/dev/null 2>&1 || true;
 
 mkdir "$work/suite"
 git -C "$repo" archive "${FLYTEKIT_REF:-HEAD}" tests/__init__.py tests/flytekit/__init__.py tests/flytekit/integration | tar x -C "$work/suite"
-cat "$here/flytekit_remote/slow_workflow_test.py" >>"$work/suite/tests/flytekit/integration/remote/test_remote.py"
+cat "$here/flytekit_remote/slow_workflow_check.py" >>"$work/suite/tests/flytekit/integration/remote/test_remote.py"
 cp "$here/flytekit_remote/slow_workflow.py" "$work/suite/tests/flytekit/integration/remote/workflows/basic/"
 cat >"$work/config.yaml" <<'C'
 admin: {endpoint: "localhost:30080", insecure: true}
