@@ -105,12 +105,19 @@ class FakeLauncher:
         if self._heard is not None:
             self._heard(update)
 
-    async def stop(self, name: str, reason: str) -> None:  # noqa: ARG002 -- the port's
-        """End an attempt."""
+    async def stop(self, name: str, reason: str) -> None:
+        """End an attempt. Who launches it again, because nobody said that it was stopped, finds it ended."""
         self._left.discard(name)
-        running = self._attempts.pop(name, None)
-        if running is not None and running.task is not None:
-            await aio.cancel_all([running.task])
+        running = self._attempts.get(name)
+        if running is None or running.task is None or running.task.done():
+            return
+        await aio.cancel_all([running.task])
+        error = execution_pb2.ExecutionError(
+            code="Interrupted", message=reason, kind=execution_pb2.ExecutionError.SYSTEM
+        )
+        running.last = port.AttemptUpdate(
+            name, port.AttemptPhase.FAILED, self._clock.now(), error=error, retryable=True
+        )
 
     async def forget(self, name: str) -> None:
         """Let go of an ended attempt."""
