@@ -44,16 +44,21 @@ class Client:
         self._channel.close()
 
     def register(self, graph: Graph) -> identifier_pb2.Identifier:
-        """Register tasks, workflow and a launch plan of the same name; the launch plan's id."""
-        for task in graph.tasks:
-            with contextlib.suppress(grpc.RpcError):
-                self.admin.CreateTask(task)
-        self.admin.CreateWorkflow(graph.workflow)
+        """Register tasks, workflow and a launch plan of the same name, where they are not; the launch plan's id."""
         plan = identifier_pb2.Identifier()
         plan.CopyFrom(graph.workflow.id)
         plan.resource_type = identifier_pb2.ResourceType.LAUNCH_PLAN
         spec = launch_plan_pb2.LaunchPlanSpec(workflow_id=graph.workflow.id)
-        self.admin.CreateLaunchPlan(launch_plan_pb2.LaunchPlanCreateRequest(id=plan, spec=spec))
+        for call, request in (
+            *((self.admin.CreateTask, task) for task in graph.tasks),
+            (self.admin.CreateWorkflow, graph.workflow),
+            (self.admin.CreateLaunchPlan, launch_plan_pb2.LaunchPlanCreateRequest(id=plan, spec=spec)),
+        ):
+            try:
+                call(request)
+            except grpc.RpcError as error:
+                if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+                    raise
         return plan
 
     def start(
