@@ -100,7 +100,7 @@ def test_what_runs_is_ended_and_tried_again(
     asked = client(again)
     runs = 1 if way == "kill -9" else 2
     until(lambda: notes.read_text().count("\n") == runs, f"it should have run {runs} times")
-    assert asked.closure(execution).phase == PHASE.RUNNING
+    until(lambda: asked.closure(execution).phase == PHASE.RUNNING, "it was never told to run")
     go.touch()
     until(lambda: asked.closure(execution).phase not in {PHASE.QUEUED, PHASE.RUNNING}, "it did not end")
     closure = asked.closure(execution)
