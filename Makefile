@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest
 
-.PHONY: help setup demo test test-suite test-newest check gen gen-check requirements bench fuzz conformance clean
+.PHONY: help setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench fuzz conformance clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -25,10 +25,13 @@ setup: $(VENV)/.ready  ## make the virtual environment: .venv/bin/volant is the 
 demo: $(VENV)/.ready  ## start the platform and run a workflow on it with stock flytekit
 	@$(BIN)/python examples/demo/run_demo.py
 
-test: check test-suite test-newest  ## everything that CI runs
+test: check test-suite test-postgres test-newest  ## everything that CI runs
 
 test-suite: $(VENV)/.ready
 	$(BIN)/python -m pytest tests
+
+test-postgres: $(VENV)/.ready  ## what speaks SQL, on the system's PostgreSQL instead of the embedded one
+	VOLANT_TEST_POSTGRES_BIN=$$(scripts/system_postgres.sh) $(BIN)/python -m pytest tests/postgres tests/admin tests/datacatalog
 
 test-newest: $(NEWEST)/.ready  ## the parts of the suite that depend on grpcio and protobuf, on the newest ones
 	$(NEWEST)/bin/python -m pytest $(NEWEST_TESTS)
