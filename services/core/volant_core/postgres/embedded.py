@@ -162,7 +162,9 @@ class EmbeddedPostgres:
     def trouble(self) -> str:
         """What its log complains of in its present run; empty if nothing."""
         with contextlib.suppress(OSError):
-            text = self.log.read_text(errors="replace")
+            lines = self.log.read_text(errors="replace").splitlines()
+            # Our own going is not its trouble.
+            text = "\n".join(line for line in lines if "connection to client lost" not in line)
             if "FATAL:" in text or "PANIC:" in text or _FULL.search(text):
                 return _cause(text)
         return ""

@@ -292,6 +292,7 @@ class Engine:
         self._attempts.drop(one)
         one.restarts += 1
         one.events.clear()
+        one.forgotten.clear()  # their ends were not recorded: they are adopted again
         one.run = None
         if one.restarts > self._settings.restarts:
             message = (
@@ -305,6 +306,8 @@ class Engine:
     async def _begin_later(self, one: worker.Worker) -> None:
         first, longest = self._settings.retry_seconds
         await self._patience.rest(min(first * 2**one.restarts, longest))
+        # Else an attempt whose end is being recorded would be loaded as one that runs, and forgotten meanwhile.
+        await self._reporter.settled()
         one.reloads = False
         await self._begin(one)
 

@@ -58,6 +58,7 @@ class Reporter:
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
         self._pause = settings.report_seconds
+        self._sending = asyncio.Lock()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -68,6 +69,11 @@ class Reporter:
         self._changed.set()
         if one.run is not None and one.run.dirty_self:
             self._urgent.set()
+
+    async def settled(self) -> None:
+        """Wait until what is on its way has been recorded, or has failed."""
+        async with self._sending:
+            pass
 
     async def drained(self) -> None:
         """Wait until nothing is left to report; nothing is put off any more."""
@@ -90,7 +96,8 @@ class Reporter:
             await asyncio.sleep(0)
             request, sent = self._collect()
             if sent:
-                await self._send(request, sent)
+                async with self._sending:
+                    await self._send(request, sent)
             if self._due:
                 self._changed.set()
                 if request.ByteSize() >= self._settings.report_bytes:
