@@ -5,7 +5,7 @@ import random
 
 import engine_graphs as g
 from engine_world import World
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from volant_core.model import phases
@@ -176,6 +176,7 @@ def test_crashes_and_repetitions_change_nothing(seed, size, failing, faults, tro
 
 
 @MANY
+@example(seed=194, size=2, when=5.0, crash=True)  # the failure node of a sub-workflow ran
 @given(seed=st.integers(0, 10**6), size=st.integers(1, 10), when=st.floats(0, 12), crash=st.booleans())
 def test_abort_ends_everything_whenever_it_comes(seed, size, when, crash):
     world = world_of(seed, size, 0.1)

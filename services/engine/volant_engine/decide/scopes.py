@@ -145,7 +145,9 @@ def settle(run: state.Run, scope: state.Scope) -> None:
         if scope.live:
             return
         failure = scope.graph.failure
-        if failure is not None and scope.failure is None and not is_unwanted(run, scope):
+        # One that ran already when an engine before this one died is put back even when it is to be stopped.
+        wanted = scope.failure_record is not None or not is_unwanted(run, scope)
+        if failure is not None and scope.failure is None and wanted:
             _handle_failure(run, scope, failure)
         else:
             close(run, scope)
@@ -171,6 +173,8 @@ def _handle_failure(run: state.Run, scope: state.Scope, spec: graphs.Spec) -> No
         take_up(run, node, scope.failure_record)
     step = state.Step.ENDED if node.is_terminal else state.Step.START
     run.agenda.append((step, node))
+    if is_unwanted(run, scope) and not node.is_terminal:
+        run.later.append((state.Step.ABORT, scope))
 
 
 def close(run: state.Run, scope: state.Scope) -> None:
