@@ -18,6 +18,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from volant_core.postgres import Database, embedded, migrate
@@ -25,6 +26,11 @@ from volant_core.postgres import Database, embedded, migrate
 SCHEMAS = {"admin": "volant_admin", "datacatalog": "volant_datacatalog"}
 _TEMPLATE = "migrated"
 _numbers = itertools.count(1)
+
+# CI judges a change, so it looks at the same cases each time; everywhere else new ones are looked for.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 
 def postgres_binaries() -> Path | None:
