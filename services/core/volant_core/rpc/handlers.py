@@ -136,11 +136,13 @@ class CallTable:
     scope: Scope | None
     closing: bool = False
     endless: set[asyncio.Task[Any]] = dataclasses.field(default_factory=set)
+    writing: set[asyncio.Task[Any]] = dataclasses.field(default_factory=set)
 
     def end_streams(self) -> None:
         """Cancel the calls that would not end by themselves; their clients see UNAVAILABLE."""
         self.closing = True
-        for task in tuple(self.endless):
+        # A call that is cancelled within a write cannot be aborted: grpc still holds the write. It ends after it.
+        for task in self.endless - self.writing:
             task.cancel()
 
 
@@ -288,15 +290,17 @@ class _Method:
         return data
 
     async def _streaming(self, given: Any, context: RpcContext) -> None:
+        writer = _Writer(context, self._serialize, self.table)
+
         async def answer() -> None:
             requests = self._requests(given) if self.method.client_streaming else self._parse(given)
             if self.writes:
                 # Servicers of grpc's own packages write to the context instead of yielding.
-                await self.behaviour(requests, _Writer(context, self._serialize))
+                await self.behaviour(requests, writer)
                 return
             async with contextlib.aclosing(self.behaviour(requests, context)) as responses:
                 async for response in responses:
-                    await context.write(self._serialize(response))
+                    await writer.write(response)
 
         await self._observed(context, answer())
 
@@ -369,12 +373,22 @@ class _Method:
 class _Writer:
     """A context whose `write` takes messages."""
 
-    def __init__(self, context: RpcContext, serialize: Callable[[Message], bytes]) -> None:
+    def __init__(self, context: RpcContext, serialize: Callable[[Message], bytes], table: CallTable) -> None:
         self._context = context
         self._serialize = serialize
+        self._table = table
 
     async def write(self, message: Message) -> None:
-        await self._context.write(self._serialize(message))
+        data = self._serialize(message)
+        task = asyncio.current_task()
+        assert task is not None
+        self._table.writing.add(task)
+        try:
+            await self._context.write(data)
+        finally:
+            self._table.writing.discard(task)
+        if self._table.closing and task in self._table.endless:
+            raise asyncio.CancelledError
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
