@@ -198,6 +198,17 @@ async def test_relative_paths(tmp_path, monkeypatch):
     await world.close()
 
 
+async def test_a_relative_python_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "of_mine.py").write_text("print('found')")
+    world = ProcessWorld(tmp_path, inherited={**os.environ, "PYTHONPATH": f"mine{os.pathsep}other"})
+    await world.open()
+    await world.launcher.launch(attempt("a", [sys.executable, "-c", "import of_mine"]))
+    assert (await world.news.end("a")).phase is PHASE.SUCCEEDED, await world.said("a")
+    await world.close()
+
+
 async def test_an_interpreter_that_is_not_there(tmp_path):
     world = ProcessWorld(tmp_path, python=pathlib.Path("/no/such/python"))
     with pytest.raises(errors.UnavailableError, match="--task-python"):

@@ -458,6 +458,9 @@ def _base_environment(settings: process_settings.ProcessSettings) -> dict[str, s
     """What every zygote and attempt has."""
     base = {**commands.inheritable(settings.inherited), **settings.environment}
     base["PATH"] = os.pathsep.join([str(settings.python.parent), base.get("PATH") or os.defpath])
+    if "PYTHONPATH" in base:  # attempts work in folders of their own
+        parts = [part for part in base["PYTHONPATH"].split(os.pathsep) if part]
+        base["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, parts))
     base.setdefault("AWS_RETRY_MODE", "standard")
     base.setdefault("AWS_MAX_ATTEMPTS", "12")
     if settings.store_root is not None:
