@@ -114,5 +114,5 @@ def test_every_method_has_the_same_types_and_paths() -> None:
 
 def test_what_is_ours_has_no_flyte_name() -> None:
     ours = {service.full_name for name, service in SERVICES.items() if name is None}
-    assert all(name.startswith(("volantidl.dispatch.", "volantidl.catalog.")) for name in ours)
+    assert all(name.startswith(("volantidl.dispatch.", "volantidl.catalog.", "volantidl.driver.")) for name in ours)
     assert set(SERVICES) - {None} == set(FACTS["services"])

@@ -7,7 +7,7 @@ FLYTES = "flyteidl"
 # Flyte's datacatalog is a package of its own, although its file lies in flyteidl's folder.
 _DATACATALOG = f"{OURS}.datacatalog"
 # Packages that Flyte has no counterpart of.
-_ONLY_OURS = (f"{OURS}.dispatch", f"{OURS}.catalog")
+_ONLY_OURS = (f"{OURS}.dispatch", f"{OURS}.catalog", f"{OURS}.driver")
 
 
 def _within(name: str, package: str) -> bool:

@@ -124,6 +124,7 @@ class AttachResponse(google.protobuf.message.Message):
     SIGNAL_FIELD_NUMBER: builtins.int
     CHILD_FIELD_NUMBER: builtins.int
     REVOKE_FIELD_NUMBER: builtins.int
+    ADDED_FIELD_NUMBER: builtins.int
     @property
     def welcome(self) -> Global___Welcome:
         """The answer to the hello."""
@@ -148,6 +149,10 @@ class AttachResponse(google.protobuf.message.Message):
     def revoke(self) -> Global___Revoke:
         """Its lease on an execution is over: stop driving it, touch nothing."""
 
+    @property
+    def added(self) -> Global___ChildrenAdded:
+        """A driver has added children to a node of one of its executions."""
+
     def __init__(
         self,
         *,
@@ -157,10 +162,11 @@ class AttachResponse(google.protobuf.message.Message):
         signal: Global___SignalSet | None = ...,
         child: Global___ChildFinished | None = ...,
         revoke: Global___Revoke | None = ...,
+        added: Global___ChildrenAdded | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["abort", b"abort", "assignment", b"assignment", "child", b"child", "message", b"message", "revoke", b"revoke", "signal", b"signal", "welcome", b"welcome"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["abort", b"abort", "assignment", b"assignment", "child", b"child", "message", b"message", "revoke", b"revoke", "signal", b"signal", "welcome", b"welcome"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["message", b"message"]) -> typing.Literal["welcome", "assignment", "abort", "signal", "child", "revoke"] | None: ...
+    def HasField(self, field_name: typing.Literal["abort", b"abort", "added", b"added", "assignment", b"assignment", "child", b"child", "message", b"message", "revoke", b"revoke", "signal", b"signal", "welcome", b"welcome"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["abort", b"abort", "added", b"added", "assignment", b"assignment", "child", b"child", "message", b"message", "revoke", b"revoke", "signal", b"signal", "welcome", b"welcome"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["message", b"message"]) -> typing.Literal["welcome", "assignment", "abort", "signal", "child", "revoke", "added"] | None: ...
 
 Global___AttachResponse: typing_extensions.TypeAlias = AttachResponse
 
@@ -205,6 +211,7 @@ class Assignment(google.protobuf.message.Message):
     RESUMED_FIELD_NUMBER: builtins.int
     RECOVER_FROM_FIELD_NUMBER: builtins.int
     ABORT_FIELD_NUMBER: builtins.int
+    DRIVER_KEY_FIELD_NUMBER: builtins.int
     execution: builtins.int
     """The execution's number in admin's tables: the short key of reports."""
     epoch: builtins.int
@@ -217,6 +224,8 @@ class Assignment(google.protobuf.message.Message):
     """Where the effective inputs are stored; empty when they are given inline."""
     resumed: builtins.bool
     """True when something may be recorded of it: load that before deciding anything."""
+    driver_key: builtins.bytes
+    """What the tokens of its drivers are made with: the same in every assignment of it, known to admin and its engine."""
     @property
     def id(self) -> volantidl.core.identifier_pb2.WorkflowExecutionIdentifier: ...
     @property
@@ -252,9 +261,10 @@ class Assignment(google.protobuf.message.Message):
         resumed: builtins.bool = ...,
         recover_from: volantidl.core.identifier_pb2.WorkflowExecutionIdentifier | None = ...,
         abort: Global___Abort | None = ...,
+        driver_key: builtins.bytes = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["abort", b"abort", "created_at", b"created_at", "id", b"id", "recover_from", b"recover_from", "spec", b"spec", "workflow_id", b"workflow_id"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["abort", b"abort", "closure_uri", b"closure_uri", "created_at", b"created_at", "epoch", b"epoch", "execution", b"execution", "id", b"id", "inputs", b"inputs", "inputs_uri", b"inputs_uri", "recover_from", b"recover_from", "resumed", b"resumed", "spec", b"spec", "workflow_id", b"workflow_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["abort", b"abort", "closure_uri", b"closure_uri", "created_at", b"created_at", "driver_key", b"driver_key", "epoch", b"epoch", "execution", b"execution", "id", b"id", "inputs", b"inputs", "inputs_uri", b"inputs_uri", "recover_from", b"recover_from", "resumed", b"resumed", "spec", b"spec", "workflow_id", b"workflow_id"]) -> None: ...
 
 Global___Assignment: typing_extensions.TypeAlias = Assignment
 
@@ -353,6 +363,66 @@ class ChildFinished(google.protobuf.message.Message):
 Global___ChildFinished: typing_extensions.TypeAlias = ChildFinished
 
 @typing.final
+class ChildrenAdded(google.protobuf.message.Message):
+    """Nodes that drivers have added to an execution. One that the engine knows already says nothing new."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    CHILDREN_FIELD_NUMBER: builtins.int
+    @property
+    def id(self) -> volantidl.core.identifier_pb2.WorkflowExecutionIdentifier: ...
+    @property
+    def children(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DriverChild]: ...
+    def __init__(
+        self,
+        *,
+        id: volantidl.core.identifier_pb2.WorkflowExecutionIdentifier | None = ...,
+        children: collections.abc.Iterable[Global___DriverChild] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["id", b"id"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["children", b"children", "id", b"id"]) -> None: ...
+
+Global___ChildrenAdded: typing_extensions.TypeAlias = ChildrenAdded
+
+@typing.final
+class DriverChild(google.protobuf.message.Message):
+    """A node that a driver has added below its own."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_NODE_ID_FIELD_NUMBER: builtins.int
+    NODE_ID_FIELD_NUMBER: builtins.int
+    KEY_FIELD_NUMBER: builtins.int
+    CLOSURE_URI_FIELD_NUMBER: builtins.int
+    INPUTS_FIELD_NUMBER: builtins.int
+    INPUTS_URI_FIELD_NUMBER: builtins.int
+    parent_node_id: builtins.str
+    """The driver's node, by its unique id."""
+    node_id: builtins.str
+    """The unique id of the new node."""
+    key: builtins.str
+    """What the driver calls it."""
+    closure_uri: builtins.str
+    """Where a compiled workflow (core.CompiledWorkflowClosure) is stored, whose only node is what the child runs."""
+    inputs: builtins.bytes
+    """A serialized core.LiteralMap, where the inputs are small; else empty and to be read from inputs_uri."""
+    inputs_uri: builtins.str
+    def __init__(
+        self,
+        *,
+        parent_node_id: builtins.str = ...,
+        node_id: builtins.str = ...,
+        key: builtins.str = ...,
+        closure_uri: builtins.str = ...,
+        inputs: builtins.bytes = ...,
+        inputs_uri: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["closure_uri", b"closure_uri", "inputs", b"inputs", "inputs_uri", b"inputs_uri", "key", b"key", "node_id", b"node_id", "parent_node_id", b"parent_node_id"]) -> None: ...
+
+Global___DriverChild: typing_extensions.TypeAlias = DriverChild
+
+@typing.final
 class Revoke(google.protobuf.message.Message):
     """The end of a lease."""
 
@@ -400,20 +470,26 @@ class LoadExecutionResponse(google.protobuf.message.Message):
     NODES_FIELD_NUMBER: builtins.int
     TASKS_FIELD_NUMBER: builtins.int
     ELEMENTS_FIELD_NUMBER: builtins.int
+    CHILDREN_FIELD_NUMBER: builtins.int
     @property
     def nodes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___NodeRecord]: ...
     @property
     def tasks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TaskRecord]: ...
     @property
     def elements(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ArrayElement]: ...
+    @property
+    def children(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DriverChild]:
+        """Those that drivers have added and that have not ended; only for an execution of the engine's own."""
+
     def __init__(
         self,
         *,
         nodes: collections.abc.Iterable[Global___NodeRecord] | None = ...,
         tasks: collections.abc.Iterable[Global___TaskRecord] | None = ...,
         elements: collections.abc.Iterable[Global___ArrayElement] | None = ...,
+        children: collections.abc.Iterable[Global___DriverChild] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["elements", b"elements", "nodes", b"nodes", "tasks", b"tasks"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["children", b"children", "elements", b"elements", "nodes", b"nodes", "tasks", b"tasks"]) -> None: ...
 
 Global___LoadExecutionResponse: typing_extensions.TypeAlias = LoadExecutionResponse
 
@@ -598,6 +674,7 @@ class NodeRecord(google.protobuf.message.Message):
     DYNAMIC_CLOSURE_URI_FIELD_NUMBER: builtins.int
     DYNAMIC_JOB_SPEC_URI_FIELD_NUMBER: builtins.int
     RESUME_FIELD_NUMBER: builtins.int
+    IS_AWAITED_FIELD_NUMBER: builtins.int
     node_id: builtins.str
     """The unique id within the execution, such as "n1-0-n0"."""
     phase: volantidl.core.execution_pb2.NodeExecution.Phase.ValueType
@@ -626,6 +703,8 @@ class NodeRecord(google.protobuf.message.Message):
     dynamic_job_spec_uri: builtins.str
     resume: builtins.bytes
     """What the engine needs to go on from here, in its own form (attempts, failures, the times of timers)."""
+    is_awaited: builtins.bool
+    """A driver has added it, and waits for its end."""
     @property
     def created_at(self) -> google.protobuf.timestamp_pb2.Timestamp: ...
     @property
@@ -679,9 +758,10 @@ class NodeRecord(google.protobuf.message.Message):
         dynamic_closure_uri: builtins.str = ...,
         dynamic_job_spec_uri: builtins.str = ...,
         resume: builtins.bytes = ...,
+        is_awaited: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["catalog_key", b"catalog_key", "child_execution", b"child_execution", "created_at", b"created_at", "dynamic_workflow_id", b"dynamic_workflow_id", "error", b"error", "started_at", b"started_at", "updated_at", b"updated_at"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cache_status", b"cache_status", "catalog_key", b"catalog_key", "checkpoint_uri", b"checkpoint_uri", "child_execution", b"child_execution", "created_at", b"created_at", "deck_uri", b"deck_uri", "dynamic_closure_uri", b"dynamic_closure_uri", "dynamic_job_spec_uri", b"dynamic_job_spec_uri", "dynamic_workflow_id", b"dynamic_workflow_id", "error", b"error", "input_uri", b"input_uri", "inputs", b"inputs", "is_array", b"is_array", "is_dynamic", b"is_dynamic", "is_eager", b"is_eager", "is_parent", b"is_parent", "node_id", b"node_id", "node_name", b"node_name", "output_uri", b"output_uri", "outputs", b"outputs", "parent_node_id", b"parent_node_id", "phase", b"phase", "reservation_status", b"reservation_status", "resume", b"resume", "retry_group", b"retry_group", "spec_node_id", b"spec_node_id", "started_at", b"started_at", "updated_at", b"updated_at"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cache_status", b"cache_status", "catalog_key", b"catalog_key", "checkpoint_uri", b"checkpoint_uri", "child_execution", b"child_execution", "created_at", b"created_at", "deck_uri", b"deck_uri", "dynamic_closure_uri", b"dynamic_closure_uri", "dynamic_job_spec_uri", b"dynamic_job_spec_uri", "dynamic_workflow_id", b"dynamic_workflow_id", "error", b"error", "input_uri", b"input_uri", "inputs", b"inputs", "is_array", b"is_array", "is_awaited", b"is_awaited", "is_dynamic", b"is_dynamic", "is_eager", b"is_eager", "is_parent", b"is_parent", "node_id", b"node_id", "node_name", b"node_name", "output_uri", b"output_uri", "outputs", b"outputs", "parent_node_id", b"parent_node_id", "phase", b"phase", "reservation_status", b"reservation_status", "resume", b"resume", "retry_group", b"retry_group", "spec_node_id", b"spec_node_id", "started_at", b"started_at", "updated_at", b"updated_at"]) -> None: ...
 
 Global___NodeRecord: typing_extensions.TypeAlias = NodeRecord
 
