@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from volant_core import errors
-from volant_core.postgres import Database, migrate
+from volant_core.postgres import Database, check, migrate
 
 
 class Package:
@@ -84,3 +84,34 @@ async def test_two_at_once_do_not_meet(postgres_dsn: str, package: Package) -> N
     assert sorted(ran) == [[], ["0001_pre_first.sql"]]
     for database in databases:
         await database.close()
+
+
+async def test_servers_check_instead(database: Database, package: Package) -> None:
+    package.write("0001_pre_first.sql", "CREATE TABLE one (a int)")
+    with pytest.raises(errors.FailedPreconditionError, match=r"older than this Volant: 0001_pre_first\.sql has not run"):
+        await check(database, "thing", package.name)
+    await migrate(database, "thing", package.name)
+    assert await check(database, "thing", package.name) == []
+    package.write("0002_post_drop.sql", "DROP TABLE one")
+    assert await check(database, "thing", package.name) == [], "a post migration may wait"
+    package.write("0003_pre_later.sql", "CREATE TABLE two (a int)")
+    with pytest.raises(errors.FailedPreconditionError, match=r"0002_post_drop\.sql has not run"):
+        await check(database, "thing", package.name)
+
+
+async def test_the_version_before_works_on_what_is_newer(database: Database, package: Package) -> None:
+    package.write("0001_pre_first.sql", "CREATE TABLE one (a int)")
+    package.write("0002_pre_second.sql", "CREATE TABLE two (a int)")
+    await migrate(database, "thing", package.name)
+    (package.folder / "0002_pre_second.sql").unlink()
+    assert await check(database, "thing", package.name) == ["0002_pre_second.sql"], "pre: it may"
+    package.write("0002_pre_second.sql", "CREATE TABLE two (a int)")
+    package.write("0003_post_third.sql", "DROP TABLE two")
+    await migrate(database, "thing", package.name)
+    (package.folder / "0003_post_third.sql").unlink()
+    with pytest.raises(errors.FailedPreconditionError, match=r"newer Volant \(it ran 0003_post_third\.sql\)"):
+        await check(database, "thing", package.name)
+    package.write("0003_post_third.sql", "DROP TABLE two")
+    package.write("0001_pre_first.sql", "CREATE TABLE one (a bigint)")
+    with pytest.raises(errors.FailedPreconditionError, match=r"0001_pre_first\.sql is not the one"):
+        await check(database, "thing", package.name)

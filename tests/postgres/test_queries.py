@@ -16,7 +16,7 @@ SERVICES = Path(__file__).parents[2] / "services"
 def sql_files() -> Iterator[tuple[str, str]]:
     """Package and file name of each .sql file that holds queries."""
     for path in sorted(SERVICES.glob("*/volant_*/**/*.sql")):
-        if path.parent.name != "migrations":
+        if path.parent.name != "migrations" and path.name != "schema.sql":
             service = next(parent for parent in path.parents if parent.parent.parent == SERVICES)
             yield ".".join(path.parent.relative_to(service.parent).parts), path.name
 

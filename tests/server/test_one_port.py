@@ -15,7 +15,7 @@ import grpc.aio
 import pytest
 
 from volant_core import sockets
-from volant_server import listening, one_port, web
+from volant_server import health, listening, one_port, web
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -38,11 +38,10 @@ async def opened(tmp_path: Path) -> AsyncIterator[Front]:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", {"Echo": handler}),))
     server.add_insecure_port(f"unix:{path}")
     await server.start()
-    health = web.Health()
-    health.ready = True
+    state = health.Health(ready=True)
     held = sockets.hold((sockets.Address("127.0.0.1", 0),), what="test")
     (address,) = sockets.addresses_of(held)
-    app = web.make_app([], health, web.Hosts.of([address]))
+    app = web.make_app([], state, web.Hosts.of([address]))
     async with listening.http_runner(app) as runner:
         made = one_port.OnePort(str(path), runner.server)
         await made.listen(held)

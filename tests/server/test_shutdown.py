@@ -25,6 +25,7 @@ async def test_the_sequence(tmp_path: Path) -> None:
     async with embedded.embedded_server(options) as running:
         address = running.addresses.grpc[0]
     assert running.platform.sequence.closed == [
+        "health",
         "engine",
         "attempts",
         "channel to admin",
@@ -58,7 +59,7 @@ async def test_clients_are_refused_while_the_engine_still_reports(running: embed
             request_serializer=dispatch_pb2.ReportRequest.SerializeToString,
             response_deserializer=dispatch_pb2.ReportResponse.FromString,
         )
-        await running.platform.refuse()
+        running.platform.gate.closed = True
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await ask(version_pb2.GetVersionRequest())
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE

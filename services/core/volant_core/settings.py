@@ -1,8 +1,9 @@
 """Settings: frozen dataclasses, filled from a TOML file and from the environment.
 
 A field `max_rows` of the section `admin` is `max_rows` in the file's table `[admin]`, and VOLANT_ADMIN__MAX_ROWS in the
-environment (two underscores between names), which wins. Sections may nest. What is unknown, or of another type, is
-refused by a sentence that names it.
+environment (two underscores between names), which wins. VOLANT_ADMIN__MAX_ROWS_FILE names a file that holds the value,
+as orchestrators mount secrets. Sections may nest. What is unknown, or of another type, is refused by a sentence that
+names it.
 """
 
 import dataclasses
@@ -22,6 +23,7 @@ T = TypeVar("T")
 
 _PREFIX = "VOLANT_"
 _BETWEEN = "__"
+_IN_FILE = "_FILE"
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
 
@@ -34,8 +36,9 @@ def load(cls: type[T], *, file: Path | None = None, environment: Mapping[str, st
     values = _read(file) if file is not None else {}
     top = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type] # a dataclass, as the docstring says
     for name, text in environment.items():
-        if name.startswith(_PREFIX) and (_BETWEEN in name or name.removeprefix(_PREFIX).lower() in top):
-            _place(values, name, text)
+        plain = name.removesuffix(_IN_FILE)
+        if name.startswith(_PREFIX) and (_BETWEEN in name or plain.removeprefix(_PREFIX).lower() in top):
+            _place(values, plain, text if plain == name else _read_value(name, text))
     settings: T = _build(cls, values, at="")
     return settings
 
@@ -47,6 +50,13 @@ def _read(file: Path) -> dict[str, Any]:
         raise errors.FailedPreconditionError(f"can't read the settings in {file}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise errors.FailedPreconditionError(f"the settings in {file} are not valid TOML: {error}") from error
+
+
+def _read_value(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text().removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.FailedPreconditionError(f"{name}: can't read {path}: {error}") from error
 
 
 def _place(values: dict[str, Any], name: str, text: str) -> None:

@@ -89,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--service", action="append", default=[], metavar="NAME", help="a service to run (all)")
     serve.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file")
     serve.set_defaults(run=_run)
+
+    migrate = commands.add_parser("migrate", help="bring the database up to date with this version, and end")
+    migrate.add_argument(
+        "--pre", action="store_true", help="only as far as servers of the version before may still run beside it"
+    )
+    migrate.add_argument("--settings", type=Path, metavar="FILE", help="a TOML file")
+    migrate.set_defaults(run=_migrate)
     return parser
 
 
@@ -236,6 +243,13 @@ def _secrets(told: argparse.Namespace) -> SecretStore:
     folder = data_folder.DataFolder(told.data)
     folder.create()
     return SecretStore(folder.secrets)
+
+
+def _migrate(told: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    _import_structlog()
+    from volant_server import foreground  # noqa: PLC0415 - heavy, and the other commands don't need it
+
+    return foreground.run(lambda: foreground.migrate(told.settings, environment, only_pre=told.pre))
 
 
 def _run(told: argparse.Namespace, environment: Mapping[str, str]) -> int:

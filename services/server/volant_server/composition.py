@@ -2,7 +2,8 @@
 
 Shutdown is the reverse of the opening, behind one step of its own:
 
-1. refuse: health says 503, nothing new is taken, clients are told UNAVAILABLE; the engine still reports
+0. give notice, where settings ask for it: health says 503 and NOT_SERVING, all is still served
+1. refuse: nothing new is taken, clients are told UNAVAILABLE while an engine in this process still reports
 2. the engine stops deciding, sends its last reports, gives its leases back (to a deadline, then it is cancelled)
 3. attempts are ended, where settings say so; else they run on and are adopted later
 4. calls in progress end or are cancelled; the gRPC server closes
@@ -11,6 +12,7 @@ Shutdown is the reverse of the opening, behind one step of its own:
 7. the object store closes, then the database
 """
 
+import asyncio
 import contextlib
 import dataclasses
 import socket
@@ -23,12 +25,13 @@ import aiohttp.web
 import grpc.aio
 import structlog
 
-from volant_core import blobstore, clock, errors, postgres, rpc, sockets, telemetry
-from volant_server import gate, gateway, listening, one_port, parts, sequence, web
+from volant_core import blobstore, clock, postgres, rpc, sockets, telemetry
+from volant_server import gate, gateway, health, listening, one_port, parts, sequence, web
 from volant_server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from volant_engine.launchers.process.launcher import ProcessLauncher
+    from volant_engine.reactor.engine import Engine
 
 _log = structlog.get_logger(__name__)
 
@@ -82,11 +85,13 @@ class Platform:
         self.clock = clock
         self.sequence = sequence.Sequence()
         self.gate = gate.Gate()
-        self.health = web.Health()
+        self.health = health.Health()
         self.ended_attempts = 0
         """How many attempts were ended at shutdown."""
         self._sites: list[aiohttp.web.SockSite] = []
         self._front: one_port.OnePort | None = None
+        self._server: rpc.RunningServer | None = None
+        self._looks: dict[str, health.Look] = {}
         self._database: postgres.Database | None = None
         self._blobs: blobstore.BlobStore | None = None
         self._run = Path()
@@ -136,13 +141,22 @@ class Platform:
 
     async def close(self) -> None:
         """Shut down, as the module says."""
+        await self.give_notice()
         await self.refuse()
         await self.sequence.close()
+
+    async def give_notice(self) -> None:
+        """Say that we leave, and serve on for a moment."""
+        was_ready, self.health.ready = self.health.ready, False
+        await self._say(serving=False)
+        if was_ready and self.settings.shutdown.notice_s:
+            await asyncio.sleep(self.settings.shutdown.notice_s)
 
     async def refuse(self) -> None:
         """The first step of shutdown: take nothing new."""
         self.health.ready = False
-        self.gate.closed = True
+        # Without an engine to wait for, gRPC closes at once, and its clients go elsewhere without being refused.
+        self.gate.closed = "engine" in self.settings.services
         if self._front is not None:
             self._front.stop_listening()
         for site in self._sites:
@@ -170,7 +184,10 @@ class Platform:
             await self._serve_http(routes)
         if "engine" in settings.services:
             await self._open_engine()
+        pause_s = settings.database.check_s
+        await self.sequence.open("health", health.watched(self.health, self._looks, pause_s, self._say))
         self.health.ready = True
+        await self._say(serving=self.health.serving)
 
     @contextlib.asynccontextmanager
     async def _held(self) -> AsyncIterator[None]:
@@ -193,13 +210,9 @@ class Platform:
     @contextlib.asynccontextmanager
     async def _open_database(self) -> AsyncIterator[postgres.Database]:
         settings = self.settings.database
-        if not settings.dsn:
-            raise errors.FailedPreconditionError(
-                "no database is named: set database.dsn (or VOLANT_DATABASE__DSN) to a PostgreSQL address"
-            )
-        database = await postgres.Database.connect(settings.dsn, max_size=settings.connections)
+        database = await parts.open_database(self.settings, self.clock)
         try:
-            await parts.prepare(database, self.settings)
+            self._looks["database"] = health.of_database(database, settings.connections, settings.check_s)
             telemetry.watch("volant_database_busy", "Connections to PostgreSQL in use.", lambda: database.busy)
             yield database
         finally:
@@ -267,10 +280,17 @@ class Platform:
             observer=telemetry.observe_rpc,
             scope=self.gate,
         )
+        self._server = server
+        await self._say(serving=False)  # until all is open
         try:
             yield server
         finally:
+            self._server = None
             await server.stop(self.settings.shutdown.calls_s)
+
+    async def _say(self, serving: bool) -> None:
+        if self._server is not None:
+            await self._server.say(serving)
 
     async def _open_engine(self) -> None:
         settings, shutdown = self.settings, self.settings.shutdown
@@ -284,6 +304,8 @@ class Platform:
             parts.open_engine(settings, admin, catalog, self.blobs, launcher, self.clock),
             patience_s=shutdown.engine_s,
         )
+        if settings.peers.admin:
+            self._looks["admin"] = _of_engine(engine)
         telemetry.watch("volant_engine_executions", "Executions that this engine drives.", lambda: len(engine))
         telemetry.watch("volant_attempts_running", "Attempts with a process now.", lambda: launcher.running)
 
@@ -302,6 +324,15 @@ class Platform:
             end = self.settings.tasks.end_at_shutdown
             self.ended_attempts = launcher.running if end else 0
             await launcher.close(end_attempts=end)
+
+
+def _of_engine(engine: "Engine") -> health.Look:
+    """Whether an engine in a process of its own has an admin."""
+
+    async def look() -> str:
+        return "" if engine.is_attached else "the engine is not attached"
+
+    return look
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from volant_core import clock, errors, settings, telemetry
-from volant_server import composition, embedded, terminal
+from volant_server import composition, embedded, parts, terminal
 from volant_server.embedded import Options
 from volant_server.settings import SERVICES, ServerSettings
 
@@ -21,7 +21,7 @@ _WARNING = (
 )
 _MOST_FILES = 65_536
 
-__all__ = ["Options", "run", "serve", "up"]
+__all__ = ["Options", "migrate", "run", "serve", "up"]
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
@@ -78,6 +78,17 @@ async def serve(file: Path | None, services: tuple[str, ...], environment: Mappi
                 f"ready: {name}: gRPC {', '.join(addresses.grpc) or '-'}, HTTP {', '.join(addresses.http) or '-'}"
             )
             await stop.wait()
+    return 0
+
+
+async def migrate(file: Path | None, environment: Mapping[str, str], *, only_pre: bool) -> int:
+    """`volant-server migrate`: the database as this version needs it, or with `only_pre` as far as it may be now."""
+    told = settings.load(ServerSettings, file=file, environment=environment)
+    telemetry.configure_logs(told.logs, "migrate")
+    ran = await parts.migrate(told, clock.SystemClock(), only_pre=only_pre)
+    for name in ran:
+        terminal.say(f"ran {name}")
+    terminal.say("the database is up to date" if not only_pre else "the database is ready for this version")
     return 0
 
 

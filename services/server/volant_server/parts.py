@@ -4,6 +4,7 @@ Imports of services stand in the functions: a process loads only the services th
 """
 # ruff: noqa: PLC0415 - as the docstring says
 
+import asyncio
 import contextlib
 import dataclasses
 import os
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc.aio
+import structlog
 
 from volant_core import blobstore, clock, errors, postgres, sockets
 from volant_core.blobstore import signing
 from volant_engine.launchers.port import Launcher
-from volant_server.settings import BlobSettings, ServerSettings
+from volant_server.settings import BlobSettings, ServerSettings, ServiceName
 
 if TYPE_CHECKING:
     from volant_admin.service import Admin
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 _LOOPBACK = "127.0.0.1,::1,localhost"
+_DATABASE_PAUSE_S = 1.0
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,16 +61,69 @@ class Addresses:
     """Whether other machines reach any of it."""
 
 
-async def prepare(database: postgres.Database, settings: ServerSettings) -> None:
-    """Bring the schemas of the services that run here up to date, and end what a process before left."""
-    if "admin" in settings.services:
-        await postgres.migrate(database, "admin", "volant_admin")
-    if "datacatalog" in settings.services:
-        await postgres.migrate(database, "datacatalog", "volant_datacatalog")
-    if settings.alone and "admin" in settings.services:
-        from volant_admin.dispatch import store
+SCHEMAS: dict[ServiceName, tuple[str, str]] = {
+    "admin": ("admin", "volant_admin"),
+    "datacatalog": ("datacatalog", "volant_datacatalog"),
+}
+"""The schema of each service that has one, and the package with its migrations."""
 
-        await store.void_all_leases(database)
+
+async def open_database(settings: ServerSettings, clock: clock.Clock) -> postgres.Database:
+    """The database with its schemas fit for this version, waited for as settings say. Yours to close."""
+    if not settings.database.dsn:
+        raise errors.FailedPreconditionError(
+            "no database is named: set database.dsn (or VOLANT_DATABASE__DSN) to a PostgreSQL address"
+        )
+    until = clock.monotonic() + settings.database.patience_s
+    while True:
+        try:
+            return await _open_database(settings)
+        except (errors.UnavailableError, errors.FailedPreconditionError) as error:
+            if clock.monotonic() >= until:
+                raise
+            _log.warning("waiting for the database", error=error.message)
+        await asyncio.sleep(_DATABASE_PAUSE_S)
+
+
+async def _open_database(settings: ServerSettings) -> postgres.Database:
+    told = settings.database
+    database = await postgres.Database.connect(told.dsn, max_size=told.connections)
+    try:
+        for service in settings.services:
+            if service in SCHEMAS:
+                await (postgres.migrate if told.migrate else _check)(database, *SCHEMAS[service])
+        if settings.alone and "admin" in settings.services:
+            from volant_admin.dispatch import store
+
+            await store.void_all_leases(database)
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+async def _check(database: postgres.Database, schema: str, package: str) -> None:
+    newer = await postgres.check(database, schema, package)
+    if newer:
+        _log.warning(
+            "a newer version migrated the database; this one still works on it", schema=schema, newest=newer[-1]
+        )
+
+
+async def migrate(settings: ServerSettings, clock: clock.Clock, *, only_pre: bool) -> list[str]:
+    """Bring all schemas up to date; what ran. With `only_pre` versions before this one may still be running."""
+    first = dataclasses.replace(settings, services=(), alone=False)
+    database = await open_database(first, clock)
+    try:
+        ran = []
+        for schema, package in SCHEMAS.values():
+            done = await postgres.migrate(database, schema, package, only_pre=only_pre)
+            ran += [f"{schema}/{name}" for name in done]
+            # A post migration of a version before may stand in the way.
+            await postgres.check(database, schema, package)
+        return ran
+    finally:
+        await database.close()
 
 
 @contextlib.asynccontextmanager

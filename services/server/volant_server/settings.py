@@ -24,6 +24,12 @@ class DatabaseSettings:
     """Address, such as postgresql://user:password@host/database."""
     connections: int = 10
     """Connections that this process holds at most."""
+    migrate: bool = True
+    """Whether the start brings the schemas up to date; else it only checks that `volant-server migrate` did."""
+    patience_s: float = 0.0
+    """Seconds that the start waits for the database to answer and, without `migrate`, for its schemas to be there."""
+    check_s: float = 5.0
+    """Seconds between looks at whether the database answers, which health tells of."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,6 +102,8 @@ class TaskSettings:
 class ShutdownSettings:
     """How long each step of shutdown may take; the sequence is in `composition`."""
 
+    notice_s: float = 0.0
+    """Seconds for which health says that it leaves while all is still served, so that nobody new is sent here."""
     engine_s: float = 15.0
     """Seconds for the engine to detach and to send its last reports."""
     attempts_s: float = 15.0

@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from volant_core import sockets, telemetry
 from volant_core.telemetry import metrics
+from volant_server import health
 
 _CONSOLE = "/console"
 _MAX_BODY_BYTES = 64 * 2**20
@@ -58,24 +59,13 @@ class Hosts:
         return True
 
 
-class Health:
-    """What /healthcheck says."""
-
-    def __init__(self) -> None:
-        """Not ready yet."""
-        self.ready = False
-
-    async def answer(self, _request: aiohttp.web.Request) -> aiohttp.web.Response:
-        """200 while ready, else 503."""
-        if self.ready:
-            return aiohttp.web.Response(text="ok\n")
-        return aiohttp.web.Response(status=503, text="not ready\n")
-
-
-def make_app(routes: Sequence[aiohttp.web.AbstractRouteDef], health: Health, hosts: Hosts) -> aiohttp.web.Application:
+def make_app(
+    routes: Sequence[aiohttp.web.AbstractRouteDef], state: health.Health, hosts: Hosts
+) -> aiohttp.web.Application:
     """The application: fixed pages, then the services' routes."""
     app = aiohttp.web.Application(middlewares=[_guard(hosts)], client_max_size=_MAX_BODY_BYTES)
-    app.router.add_get("/healthcheck", health.answer)
+    app.router.add_get("/healthcheck", state.answer)
+    app.router.add_get("/alive", state.alive)
     app.router.add_get("/metrics", _metrics)
     app.router.add_routes(routes)
     if any(isinstance(route, aiohttp.web.RouteDef) and route.path == _CONSOLE for route in routes):

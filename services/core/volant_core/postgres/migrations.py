@@ -1,8 +1,9 @@
 """Numbered, forward-only migrations.
 
-A service keeps them in its package's folder `migrations`: `0001_pre_what.sql`. *pre* must work while the version before
-still runs; *post* runs when it is gone. All are run in one transaction; a file is never edited after a release, and
-what ran is remembered by digest, so that an edit is noticed.
+A service keeps them in its package's folder `migrations`: `0001_pre_what.sql`. *pre* must work while any version still
+runs that knows the last *post* before it; *post* runs when those that don't know it are gone. All are run in one
+transaction; a file is never edited after a release, and what ran is remembered by digest, so that an edit is noticed.
+Beside the folder, `schema.sql` is what a database has after all of them; a test compares.
 """
 
 import hashlib
@@ -52,7 +53,7 @@ async def migrate(database: Database, schema: str, package: str, *, only_pre: bo
         for name, text in files.items():
             if name in done:
                 continue
-            if only_pre and "_post_" in name[4:10]:
+            if only_pre and not _is_pre(name):
                 break
             await connection.execute(f"SET LOCAL search_path TO {schema}")
             await connection.execute(text)
@@ -60,6 +61,32 @@ async def migrate(database: Database, schema: str, package: str, *, only_pre: bo
             await connection.execute(insert, name, _digest(text))
             ran.append(name)
     return ran
+
+
+async def check(database: Database, schema: str, package: str) -> list[str]:
+    """Refuse a schema that a package's code can't work on; the *pre* migrations of newer versions that ran, if any.
+
+    FailedPreconditionError when a migration has not run yet, was edited after it ran, or a *post* one of a newer
+    version ran.
+    """
+    files = migrations(package)
+    known = await database.fetch_value("SELECT to_regclass($1) IS NOT NULL", f"{schema}.migrations")
+    rows = await database.fetch(f"SELECT name, digest FROM {schema}.migrations") if known else []  # noqa: S608 - ours
+    done = {row["name"]: row["digest"] for row in rows}
+    newer = sorted(set(done) - set(files))
+    _check(schema, files, {name: digest for name, digest in done.items() if not _is_pre(name) or name in files})
+    missing = [name for name in files if name not in done]
+    if any(map(_is_pre, missing)):
+        raise errors.FailedPreconditionError(
+            f"the database's schema {schema} is older than this Volant: {missing[0]} has not run; run"
+            " `volant-server migrate` with the same settings first"
+        )
+    return newer
+
+
+def _is_pre(name: str) -> bool:
+    match = _NAME.match(name)
+    return match is not None and match[2] == "pre"
 
 
 async def _recorded(connection: Connection, schema: str) -> dict[str, str]:

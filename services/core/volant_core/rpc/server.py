@@ -58,6 +58,7 @@ class RunningServer:
         addresses: tuple[str, ...],
         table: handlers.CallTable,
         checks: health.aio.HealthServicer,
+        names: Sequence[str],
         settings: ServerSettings,
     ) -> None:
         """Made by `serve`."""
@@ -66,7 +67,14 @@ class RunningServer:
         self._server = server
         self._table = table
         self._checks = checks
+        self._names = names
         self._settings = settings
+
+    async def say(self, serving: bool) -> None:
+        """Tell who asks grpc.health whether requests should be sent here."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in self._names:
+            await self._checks.set(name, status)
 
     async def stop(self, grace: float | None = None) -> None:
         """Shut down: say NOT_SERVING, end the endless streams, refuse new calls, let the rest end, cancel, close.
@@ -133,10 +141,11 @@ async def serve(
         maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
     )
     bound = tuple([_bind(server, address, credentials) for address in addresses])
-    for name in ["", _FLYTES_HEALTH_NAME, *(name for one in registrations for name in handlers.served_names(one))]:
-        await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+    names = ["", _FLYTES_HEALTH_NAME, *(name for one in registrations for name in handlers.served_names(one))]
+    running = RunningServer(server, bound, table, checks, names, settings)
+    await running.say(serving=True)
     await server.start()
-    return RunningServer(server, bound, table, checks, settings)
+    return running
 
 
 def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> str:

@@ -133,6 +133,11 @@ class Engine:
             self._tasks.start("session", self._session.run()),
         ]
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether the stream to admin stands now."""
+        return self._session.is_attached
+
     async def attached(self) -> None:
         """Wait until admin has accepted the session."""
         await self._session.welcomed.wait()

@@ -35,6 +35,8 @@ class Session:
         self._leaving = asyncio.Event()
         self.welcomed = asyncio.Event()
         """Set once admin has accepted the session."""
+        self.is_attached = False
+        """Whether the stream stands now."""
 
     def leave(self) -> None:
         """End the leases: nothing more is assigned."""
@@ -63,11 +65,13 @@ class Session:
                         if not lease.done():
                             lease.set_result(message.welcome.lease.ToTimedelta().total_seconds())
                         self.welcomed.set()
+                        self.is_attached = True
                     else:
                         self._told(message)
             except grpc.aio.UsageError as misuse:
                 raise errors.UnavailableError(f"the stream to admin ended: {misuse}") from misuse
             finally:
+                self.is_attached = False
                 call.cancel()
 
     async def _requests(self, lease: "asyncio.Future[float]") -> AsyncIterator[dispatch_pb2.AttachRequest]:
