@@ -147,6 +147,7 @@ _PER_ATTEMPT = (
     "BATCH_JOB_ARRAY_INDEX",
     "_F_",
     "VOLANT_ATTEMPT",
+    "VOLANT_DRIVER_",
     "TMPDIR",
 )
 # Read when the interpreter or the loader starts: such a task needs an interpreter of its own.

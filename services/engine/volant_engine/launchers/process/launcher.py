@@ -7,7 +7,6 @@ import datetime
 import logging
 import os
 import pathlib
-import shutil
 import signal
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -19,13 +18,16 @@ from volant_engine.launchers import port
 from volant_engine.launchers.process import (
     archives,
     commands,
+    environments,
     folders,
     logs,
     memory,
+    recipes,
     run,
     secrets,
     slots,
     verdicts,
+    zygote_node,
     zygotes,
 )
 from volant_engine.launchers.process import settings as process_settings
@@ -47,13 +49,14 @@ class ProcessLauncher:
         secret_store: secrets.SecretStore | None = None,
     ) -> None:
         """Keep what it needs; `start` makes it ready. Secrets are in `<data>/secrets.json` unless told otherwise."""
-        settings = _absolute(settings)
+        settings = process_settings.absolute(settings)
         self._settings = settings
         self._clock = clock
         self._blobs = blobs
         self._secrets = secret_store or secrets.SecretStore(settings.data / "secrets.json")
-        self._base = _base_environment(settings)
+        self._base = process_settings.base_environment(settings)
         self._zygotes = zygotes.Zygotes(settings, self._base)
+        self._environments = environments.Environments(settings, self._base)
         self._archives = archives.Archives(settings.code, blobs)
         self._logs = logs.Logs(settings, blobs)
         self._memory = memory.Memory(settings.data, settings.memory_interval, self._kill_for_memory)
@@ -78,6 +81,7 @@ class ProcessLauncher:
         self._heard = heard
         await asyncio.to_thread(self._settings.attempts.mkdir, 0o700, parents=True, exist_ok=True)
         self._left = await asyncio.to_thread(folders.names, self._settings.attempts)
+        await self._environments.start()
         await self._zygotes.start()
         self._logs.start(self._runs)
 
@@ -136,6 +140,7 @@ class ProcessLauncher:
         await self._logs.close()
         await self._memory.close()
         await self._zygotes.close()
+        await self._environments.close()
         await self._cleaning.cancel()
         await self._sweep()
 
@@ -184,6 +189,7 @@ class ProcessLauncher:
             ending = await self._adopt(here)
             if ending is not None:
                 return ending
+        python = await self._interpreter(here)
         code = await self._code(here)
         granted = await self._granted(here)
         if not here.attempt.is_eager:
@@ -192,13 +198,25 @@ class ProcessLauncher:
                 await self._slots.acquire()
             here.has_slot = True
         while True:
-            ending = await self._fork(here, code, granted, again=again)
+            ending = await self._fork(here, python, code, granted, again=again)
             if ending is not None:
                 return ending
             again = True
             ending = await self._adopt(here)
             if ending is not None:
                 return ending
+
+    async def _interpreter(self, here: run.Run) -> pathlib.Path:
+        """The interpreter that the attempt runs with: its image's environment's, where it has one."""
+        here.recipe = recipe = recipes.of(here.attempt.task)
+        if recipe is None or not recipe.needs_environment:
+            return self._settings.python
+
+        def waits() -> None:
+            why = f"the environment of the image {recipe.image} is being made; its log tells how that goes"
+            self._tell(here, port.AttemptPhase.QUEUED, self._now(), reason=why)
+
+        return await self._environments.python(recipe, here.log, waits, self._zygotes.pythons)
 
     async def _code(self, here: run.Run) -> pathlib.Path | None:
         if here.plan.archive is None:
@@ -214,10 +232,11 @@ class ProcessLauncher:
         return await asyncio.to_thread(self._secrets.grant, requested, f"{here.folder}/secrets")
 
     async def _fork(
-        self, here: run.Run, code: pathlib.Path | None, granted: secrets.Granted, *, again: bool
+        self, here: run.Run, python: pathlib.Path, code: pathlib.Path | None, granted: secrets.Granted, *, again: bool
     ) -> verdicts.Ending | None:
         """Have the attempt forked and wait for its end; None when it must be looked for."""
-        given = {**here.attempt.environment, **granted.environment, "VOLANT_ATTEMPT": here.name}
+        image = here.recipe.env if here.recipe else {}
+        given = {**image, **here.attempt.environment, **granted.environment, "VOLANT_ATTEMPT": here.name}
         if len(str(here.folder)) < process_settings.SHORT_PATH:
             given["TMPDIR"] = f"{here.folder}/tmp"  # noqa: S108 (its own)
         environment = commands.split(given, self._base, str(here.folder))
@@ -234,13 +253,15 @@ class ProcessLauncher:
         limit = memory.limit_of(here.attempt.task)
         if limit is not None:
             request["cgroup"] = await self._memory.confine(here.name, limit)
-        entry = self._zygotes.scripts.get(here.plan.script) if here.plan.kit else None
+        interpreter = await self._zygotes.about(python)
+        here.facts = interpreter.facts
+        entry = interpreter.scripts.get(here.plan.script) if here.plan.kit else None
         node = None
         if here.plan.kit and entry:
-            node = await self._zygotes.version(here.plan.kit, environment, code, here.plan.modules)
+            node = await self._zygotes.version(python, here.plan.kit, environment, code, here.plan.modules)
             request.update(entry=entry, modules=here.plan.modules, environment=environment.attempt)
         if node is None:
-            node = await self._zygotes.bare()
+            node = await self._zygotes.bare(python)
             request.update(entry=None, environment=_cold_environment(given, self._base, code))
         here.expect()
         here.is_asked_for = True
@@ -258,7 +279,7 @@ class ProcessLauncher:
             raise errors.UnavailableError(f"the attempt could not be started: {outcome.why}")
         return outcome if isinstance(outcome, verdicts.Ending) else None
 
-    def _prepare_next(self, here: run.Run, node: zygotes.Node) -> None:
+    def _prepare_next(self, here: run.Run, node: zygote_node.Node) -> None:
         """While the machine has room, let an attempt like this one warm up before it is asked for."""
         if self._settings.spare and self._slots.has_room and here.plan.kit is not None:
             self._zygotes.keep_spare(node)
@@ -373,6 +394,7 @@ class ProcessLauncher:
         phase: port.AttemptPhase,
         at: float,
         *,
+        reason: str = "",
         started: float | None = None,
         error: execution_pb2.ExecutionError | None = None,
         retryable: bool = False,
@@ -385,11 +407,12 @@ class ProcessLauncher:
                 name=here.name,
                 phase=phase,
                 at=_moment(at),
+                reason=reason,
                 started_at=None if started is None else _moment(started),
                 error=error,
                 retryable=retryable,
                 logs=self._logs.links(here) if has_logs else (),
-                facts=self._zygotes.facts,
+                facts=here.facts or self._zygotes.facts,
             )
         )
 
@@ -440,33 +463,6 @@ def _never_ran(name: str, error: errors.VolantError) -> verdicts.Verdict:
     kind = execution_pb2.ExecutionError.ErrorKind.USER if user else execution_pb2.ExecutionError.ErrorKind.SYSTEM
     failed = execution_pb2.ExecutionError(code="CannotStart", message=f"[{name}] {error.message}", kind=kind)
     return verdicts.Verdict(failed, retryable=not user)
-
-
-def _absolute(settings: process_settings.ProcessSettings) -> process_settings.ProcessSettings:
-    """The settings with whole paths: zygotes and attempts work in folders of their own."""
-    named = shutil.which(settings.python) if settings.python.parent == pathlib.Path() else None
-    return dataclasses.replace(
-        settings,
-        data=settings.data.absolute(),
-        # Not resolved: through a link into another folder, the interpreter would forget its virtual environment.
-        python=pathlib.Path(named or settings.python).absolute(),
-        store_root=settings.store_root and settings.store_root.absolute(),
-    )
-
-
-def _base_environment(settings: process_settings.ProcessSettings) -> dict[str, str]:
-    """What every zygote and attempt has."""
-    base = {**commands.inheritable(settings.inherited), **settings.environment}
-    base["PATH"] = os.pathsep.join([str(settings.python.parent), base.get("PATH") or os.defpath])
-    if "PYTHONPATH" in base:  # attempts work in folders of their own
-        parts = [part for part in base["PYTHONPATH"].split(os.pathsep) if part]
-        base["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, parts))
-    base.setdefault("AWS_RETRY_MODE", "standard")
-    base.setdefault("AWS_MAX_ATTEMPTS", "12")
-    if settings.store_root is not None:
-        base["VOLANT_STORE_ROOT"] = str(settings.store_root)
-        base["VOLANT_STORE_BUCKET"] = settings.bucket
-    return base
 
 
 def _cold_environment(given: Mapping[str, str], base: Mapping[str, str], code: pathlib.Path | None) -> dict[str, str]:

@@ -5,9 +5,10 @@ import dataclasses
 import enum
 import os
 import pathlib
+from collections.abc import Mapping
 
 from volant_engine.launchers import port
-from volant_engine.launchers.process import commands, folders, verdicts
+from volant_engine.launchers.process import commands, folders, recipes, verdicts
 
 
 class Detour(enum.Enum):
@@ -36,6 +37,10 @@ class Run:
         self.folder = folder
         self.log = log
         self.plan = commands.plan(attempt.arguments)
+        self.recipe: recipes.Recipe | None = None
+        """What its image holds, where that is known."""
+        self.facts: Mapping[str, str] = {}
+        """What it runs with, once that is known."""
         self.task: asyncio.Task[None] | None = None
         self.silent = False
         """Nobody shall hear of it any more."""

@@ -3,7 +3,10 @@
 import dataclasses
 import os
 import pathlib
+import shutil
 from collections.abc import Mapping
+
+from volant_engine.launchers.process import commands
 
 SHORT_PATH = 80
 """Bytes. A longer temporary folder leaves no room for the sockets that libraries put into it (108 with their names)."""
@@ -33,6 +36,12 @@ class ProcessSettings:
     """Fork the next attempt of the version used last ahead of its time, while slots are free."""
     versions: int = 8
     """Zygotes of code versions that are kept; the least recently used end first."""
+    environments_kept: int = 16
+    """Environments that stand in for images and are kept on disk; the least recently used go first."""
+    environments_safe: float = 3600.0
+    """Seconds since its last use for which an environment is not removed: an attempt may still import from it."""
+    environments_warm: int = 4
+    """Environments that have zygotes at a time; the least recently used end first."""
     grace: float = 5.0
     """Seconds between asking an attempt to end and killing it."""
     log_flush: float = 5.0
@@ -57,6 +66,38 @@ class ProcessSettings:
         return self.data / "code"
 
     @property
+    def environments(self) -> pathlib.Path:
+        """The folder of the environments that stand in for images."""
+        return self.data / "environments"
+
+    @property
     def zygotes(self) -> pathlib.Path:
         """The folder of the zygotes' logs and of what they write."""
         return self.data / "zygotes"
+
+
+def absolute(settings: ProcessSettings) -> ProcessSettings:
+    """The settings with whole paths: zygotes and attempts work in folders of their own."""
+    named = shutil.which(settings.python) if settings.python.parent == pathlib.Path() else None
+    return dataclasses.replace(
+        settings,
+        data=settings.data.absolute(),
+        # Not resolved: through a link into another folder, the interpreter would forget its virtual environment.
+        python=pathlib.Path(named or settings.python).absolute(),
+        store_root=settings.store_root and settings.store_root.absolute(),
+    )
+
+
+def base_environment(settings: ProcessSettings) -> dict[str, str]:
+    """What every zygote and attempt has."""
+    base = {**commands.inheritable(settings.inherited), **settings.environment}
+    base["PATH"] = os.pathsep.join([str(settings.python.parent), base.get("PATH") or os.defpath])
+    if "PYTHONPATH" in base:  # attempts work in folders of their own
+        parts = [part for part in base["PYTHONPATH"].split(os.pathsep) if part]
+        base["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, parts))
+    base.setdefault("AWS_RETRY_MODE", "standard")
+    base.setdefault("AWS_MAX_ATTEMPTS", "12")
+    if settings.store_root is not None:
+        base["VOLANT_STORE_ROOT"] = str(settings.store_root)
+        base["VOLANT_STORE_BUCKET"] = settings.bucket
+    return base
