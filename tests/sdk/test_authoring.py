@@ -31,7 +31,7 @@ from volant import (
     task,
     workflow,
 )
-from volant.errors import MissingDependencyError, TaskFailedError
+from volant.errors import TaskFailedError
 from volant.serialization import settings, specs
 from volant.testing import graph_of, patch, task_mock
 
@@ -231,19 +231,6 @@ def test_accelerator(flows):
     extended = node.task_node.overrides.extended_resources
     assert extended.gpu_accelerator.device == "nvidia-tesla-t4"
     assert extended.shared_memory.size_limit == "1Gi"
-
-
-def test_image_spec(monkeypatch):
-    spec = ImageSpec(name="mine", packages=["pandas==2"], apt_packages=["git"], registry="reg.example", env={"A": "1"})
-    assert spec.image_name().startswith("reg.example/mine:")
-    assert spec.image_name() == ImageSpec(**vars(spec)).image_name()
-    assert spec.image_name() != ImageSpec(name="mine", packages=["pandas==3"], registry="reg.example").image_name()
-    text = spec.dockerfile()
-    assert "apt-get install -y --no-install-recommends git" in text
-    assert "'pandas==2'" in text
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(MissingDependencyError, match="docker or buildah"):
-        spec.build()
 
 
 def test_image_of_a_task(flows):

@@ -34,6 +34,10 @@ class MissingDependencyError(VolantError, ImportError):
         self.package = package
 
 
+class ImageBuildError(VolantError):
+    """An image could not be built."""
+
+
 class StorageError(VolantError):
     """Reading or writing a stored object failed."""
 

@@ -129,6 +129,7 @@ class Translator:
         elif isinstance(called, task.Task):
             result.task_node.reference_id.CopyFrom(self.task(called).template.id)
             result.task_node.overrides.CopyFrom(task_overrides(made, self.settings))
+            tasks.describe_image(self.task(called).template, made.overrides.container_image)
         elif isinstance(called, workflow.Workflow):
             spec = self.workflow(called)
             below[called.name] = spec.template
@@ -182,6 +183,7 @@ class Translator:
         else:
             inner.task_node.reference_id.CopyFrom(self.map_task(called).template.id)
             inner.task_node.overrides.CopyFrom(task_overrides(made, self.settings))
+            tasks.describe_image(self.map_task(called).template, made.overrides.container_image)
         if called.concurrency is not None:
             array.parallelism = called.concurrency
         if called.min_successes is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import volant
 from volant import errors
-from volant.authoring import caching, dynamic, mapping, resources, task
+from volant.authoring import caching, dynamic, image, mapping, resources, task
 from volant.serialization import settings as serialization_settings
 from volantidl.admin import description_entity_pb2, task_pb2
 from volantidl.core import identifier_pb2, literals_pb2, security_pb2, tasks_pb2
@@ -57,7 +57,14 @@ def task_spec(one: task.Task, settings: Settings) -> task_pb2.TaskSpec:
     else:
         template.container.CopyFrom(container(one, settings, command(one, settings)))
     extras(template, one.settings)
+    describe_image(template, one.settings.container_image)
     return task_pb2.TaskSpec(template=template, description=description(one.settings.docs, one))
+
+
+def describe_image(template: tasks_pb2.TaskTemplate, wanted: Any) -> None:
+    """Tell platforms without images what an image that the task may be given holds."""
+    if isinstance(wanted, image.ImageSpec):
+        template.config[f"{image.CONFIG_PREFIX}{wanted.image_name()}"] = wanted.recipe
 
 
 def map_spec(one: mapping.MapTask, settings: Settings) -> task_pb2.TaskSpec:
