@@ -1,0 +1,5 @@
+"""x"""
+
+
+def alike(theirs: str, ours: str, request: object) -> bool:
+    return theirs == ours
