@@ -30,6 +30,8 @@ class Launch:
     raw_output_prefix: str
     prev_checkpoint: str
     interruptible: bool
+    appends_index: bool = False
+    """Whether the last part of `output_dir`, the index, is added by the program itself."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

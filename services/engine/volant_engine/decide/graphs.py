@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from volant_core.model import literals
+from volant_engine.decide import map_tasks
 from volantidl.core import (
     compiler_pb2,
     identifier_pb2,
@@ -68,6 +69,38 @@ class Spec:
     """Of a branch node: the indexes of its cases by id."""
     element: "Spec | None" = None
     """Of an array node: what runs for each element."""
+    driven: "Driven | None" = None
+    """Of a node that a driver added: what it was given."""
+
+    @property
+    def is_map_task(self) -> bool:
+        """Whether it is an array node because its task is a map task of the old form."""
+        return self.kind == Kind.ARRAY and self.task is not None and self.task.type == map_tasks.TYPE
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Driven:
+    """A node that a driver has added below its own, while it runs."""
+
+    parent_node_id: str
+    node_id: str
+    """The unique id."""
+    key: str
+    """What the driver calls it."""
+    library: "Library"
+    """A workflow whose only node is what it runs."""
+    inputs: literals_pb2.LiteralMap | None
+    """None when they are at `inputs_uri`."""
+    inputs_uri: str = ""
+
+    def spec(self) -> Spec:
+        """The node: it waits for nothing, and its inputs are bound to nothing."""
+        only = self.library.primary.specs[0]
+        return dataclasses.replace(only, index=DRIVEN, id=self.key, bindings=(), upstream=0, downstream=[], driven=self)
+
+
+DRIVEN = -4
+"""The index of nodes that stand in no graph's list, because a driver added them."""
 
 
 def key_of(identifier: identifier_pb2.Identifier) -> Key:
@@ -177,6 +210,10 @@ def sources_of(binding: literals_pb2.BindingData) -> Iterable[str]:
 
 
 def _spec(index: int, node: workflow_pb2.Node, library: Library, kind: Kind | None = None) -> Spec:
+    if kind is None and node.WhichOneof("target") == "task_node":
+        mapped = library.tasks.get(key_of(node.task_node.reference_id))
+        if mapped is not None and mapped.type == map_tasks.TYPE:
+            node = map_tasks.as_array(node, mapped)
     metadata = node.metadata
     spec = Spec(
         index=index,
@@ -205,7 +242,7 @@ def _spec(index: int, node: workflow_pb2.Node, library: Library, kind: Kind | No
         if not spec.timeout and template.metadata.HasField("timeout"):
             spec.timeout = literals.seconds_of(template.metadata.timeout)
     elif spec.kind == Kind.ARRAY:
-        spec.element = _spec(index, node.array_node.node, library)
+        spec.element = _spec(index, node.array_node.node, library, _kind(node.array_node.node))
         spec.task = spec.element.task
     spec.max_attempts = 1 + retries
     return spec

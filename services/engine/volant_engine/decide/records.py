@@ -148,7 +148,7 @@ def fill_node(record: dispatch_pb2.NodeRecord, run: state.Run, node: state.Node)
         record.parent_node_id = parent.id
         record.retry_group = str(node.scope.attempt if spec.branch < 0 else parent.attempt)
     record.is_parent = node.is_parent
-    record.is_array = spec.kind == graphs.Kind.ARRAY
+    record.is_array = spec.kind == graphs.Kind.ARRAY and not spec.is_map_task
     record.created_at.CopyFrom(literals.timestamp(node.created_at))
     if node.started_at:
         record.started_at.CopyFrom(literals.timestamp(node.started_at))

@@ -159,7 +159,7 @@ class Attempts:
         variables = templates.Variables(
             input=command.input_uri,
             input_prefix=prefix,
-            output_prefix=command.output_dir,
+            output_prefix=command.output_dir.rpartition("/")[0] if command.appends_index else command.output_dir,
             raw_output_data_prefix=command.raw_output_prefix,
             generated_name=command.generated,
             task_template_path=template_uri,

@@ -69,6 +69,7 @@ def _launch(run: state.Run, node: state.Node, flight: elements.Flight) -> None:
             inputs=None,
             input_uri=node.input_uri,
             output_dir=output_dir(node, flight.index, number),
+            appends_index=node.spec.is_map_task,
             raw_output_prefix=raw,
             prev_checkpoint=(
                 f"{layout.raw_output_prefix(run.identity.raw_prefix, before)}/{layout.CHECKPOINTS}" if number else ""
@@ -80,7 +81,8 @@ def _launch(run: state.Run, node: state.Node, flight: elements.Flight) -> None:
 
 def output_dir(node: state.Node, index: int, number: int) -> str:
     """Where an element's attempt writes its outputs."""
-    return f"{node.output_dir}/{index}/{number}"
+    written = f"{node.output_dir}/{index}/{number}"
+    return f"{written}/{index}" if node.spec.is_map_task else written
 
 
 def _create(run: state.Run, node: state.Node, progress: elements.Progress, flight: elements.Flight) -> None:
