@@ -12,6 +12,9 @@ from volant_admin.dataproxy import downloads, uploads
 from volant_admin.dataproxy import rpc as dataproxy_rpc
 from volant_admin.dispatch import dispatcher, loading, recorder
 from volant_admin.dispatch import rpc as dispatch_rpc
+from volant_admin.driver import operations as driver_operations
+from volant_admin.driver import rpc as driver_rpc
+from volant_admin.driver import targets
 from volant_admin.events import operations as event_operations
 from volant_admin.events import rpc as event_rpc
 from volant_admin.executions import launch, metrics, operations, single_task, values
@@ -25,10 +28,12 @@ from volant_admin.signals import operations as signal_operations
 from volant_admin.signals import rpc as signal_rpc
 from volant_admin.task_executions import operations as task_operations
 from volant_admin.task_executions import rpc as task_rpc
+from volant_admin.tasks import operations as registered_tasks
 from volant_admin.version import rpc as version_rpc
 from volant_admin.workflows import operations as workflow_operations
 from volant_core import blobstore, clock, postgres, rpc
 from volantidl.dispatch import dispatch_pb2
+from volantidl.driver import driver_pb2
 from volantidl.service import dataproxy_pb2, signal_pb2
 
 
@@ -47,6 +52,7 @@ async def open_running(
     database: postgres.Database,
     blobs: blobstore.BlobStore,
     projects: project_operations.Projects,
+    tasks: registered_tasks.Tasks,
     workflows: workflow_operations.Workflows,
     launch_plans: launch_plan_operations.LaunchPlans,
     settings: AdminSettings,
@@ -56,8 +62,8 @@ async def open_running(
     replica = secrets.token_hex(8)
     async with dispatcher.open_dispatcher(database, settings.dispatch, clock, replica) as dispatch:
         read = values.Values(blobs, settings.executions)
-        tasks = single_task.SingleTasks(database, workflows, launch_plans)
-        launching = launch.Launching(database, blobs, projects, dispatch, tasks, settings.executions, clock)
+        alone = single_task.SingleTasks(database, workflows, launch_plans)
+        launching = launch.Launching(database, blobs, projects, dispatch, alone, settings.executions, clock)
         executions = operations.Executions(database, blobs, launching, dispatch, read, clock)
         nodes = node_operations.NodeExecutions(database, blobs, read)
         attempts = task_operations.TaskExecutions(database, read, settings.executions)
@@ -65,6 +71,8 @@ async def open_running(
         signals = signal_operations.Signals(database, dispatch, clock)
         uploading = uploads.Uploads(blobs, projects, settings.dataproxy, clock)
         downloading = downloads.Downloads(blobs, nodes, attempts, settings.dataproxy, clock)
+        run_by_drivers = targets.Targets(blobs, tasks, workflows, launch_plans, settings)
+        drivers = driver_operations.Drivers(database, blobs, dispatch, run_by_drivers, settings.executions, clock)
         events = event_operations.Events(database, blobs, dispatch, clock)
         yield Running(
             admin_methods=[
@@ -72,7 +80,7 @@ async def open_running(
                 node_rpc.NodeExecutionMethods(nodes),
                 task_rpc.TaskExecutionMethods(attempts),
                 event_rpc.EventMethods(events),
-                version_rpc.VersionMethods(),
+                version_rpc.VersionMethods(settings.pages_url),
             ],
             servicers=[
                 rpc.Registration(
@@ -81,6 +89,11 @@ async def open_running(
                 rpc.Registration(
                     dataproxy_rpc.DataProxyServicer(uploading, downloading),
                     dataproxy_pb2.DESCRIPTOR.services_by_name["DataProxyService"],
+                ),
+                rpc.Registration(
+                    driver_rpc.DriverServicer(drivers),
+                    driver_pb2.DESCRIPTOR.services_by_name["DriverService"],
+                    endless=frozenset({"WatchChildren"}),
                 ),
                 rpc.Registration(
                     dispatch_rpc.DispatchServicer(

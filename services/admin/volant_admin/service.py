@@ -61,7 +61,7 @@ async def open_admin(
     workflows = workflow_operations.Workflows(database, blobs, projects, tasks, settings, clock)
     launch_plans = launch_plan_operations.LaunchPlans(database, projects, clock)
     await projects.seed()
-    async with running.open_running(database, blobs, projects, workflows, launch_plans, settings, clock) as runs:
+    async with running.open_running(database, blobs, projects, tasks, workflows, launch_plans, settings, clock) as runs:
         admin_servicer = compose(
             admin_pb2_grpc.AdminServiceServicer,
             [

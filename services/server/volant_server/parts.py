@@ -171,12 +171,19 @@ async def open_objectstore(settings: ServerSettings, clock: clock.Clock) -> "Asy
 
 @contextlib.asynccontextmanager
 async def open_admin(
-    settings: ServerSettings, database: postgres.Database, blobs: blobstore.BlobStore, clock: clock.Clock
+    settings: ServerSettings,
+    addresses: Addresses,
+    database: postgres.Database,
+    blobs: blobstore.BlobStore,
+    clock: clock.Clock,
 ) -> "AsyncIterator[Admin]":
     """The control plane."""
     from volant_admin.service import open_admin
 
-    async with open_admin(database=database, blobs=blobs, settings=settings.admin, clock=clock) as admin:
+    told = settings.admin
+    if not told.pages_url and addresses.hosts:
+        told = dataclasses.replace(told, pages_url=f"http://{addresses.hosts[0].outside}")
+    async with open_admin(database=database, blobs=blobs, settings=told, clock=clock) as admin:
         yield admin
 
 
@@ -228,6 +235,7 @@ def _task_environment(settings: ServerSettings, addresses: Addresses) -> dict[st
         "AWS_DEFAULT_REGION": blobs.region,
         "FLYTE_PLATFORM_URL": settings.peers.admin or addresses.here,
         "FLYTE_PLATFORM_INSECURE": "true",
+        "VOLANT_DRIVER_ENDPOINT": settings.peers.admin or addresses.here,
     }
     if any(name.lower() in _PROXIES for name in settings.tasks.environment):
         # Otherwise clients ask the proxy for what is on this machine.

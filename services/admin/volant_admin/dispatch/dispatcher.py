@@ -9,13 +9,15 @@ import asyncio
 import contextlib
 import datetime
 import math
+import secrets
 from collections.abc import AsyncIterator, Iterable
 
 import structlog
 
-from volant_admin.dispatch import assignments, news, sessions, store
+from volant_admin.dispatch import assignments, news, sessions, store, watchers
 from volant_admin.dispatch.settings import DispatchSettings
 from volant_core import clock, errors, postgres
+from volant_core.model import driver_tokens
 from volantidl.dispatch import dispatch_pb2
 
 _log = structlog.get_logger(__name__)
@@ -26,10 +28,16 @@ class Dispatcher:
     """Dispatch in one admin replica."""
 
     def __init__(
-        self, database: postgres.Database, settings: DispatchSettings, clock: clock.Clock, replica: str
+        self,
+        database: postgres.Database,
+        settings: DispatchSettings,
+        clock: clock.Clock,
+        replica: str,
+        platform_key: bytes,
     ) -> None:
-        """Keep the dependencies; `replica` is a name that no other replica has."""
+        """Keep the dependencies; `replica` is a name that no other replica has, the key the same for all."""
         self._database = database
+        self._platform_key = platform_key
         self._settings = settings
         self._clock = clock
         self._replica = replica
@@ -37,8 +45,10 @@ class Dispatcher:
         self._maybe_waiting = True
         self._claim_now = asyncio.Event()
         self._sweep_now = asyncio.Event()
-        self.news = news.News(database, self._sessions, settings, replica, self.claim_soon)
-        """What engines must hear of."""
+        self.watchers = watchers.Watchers()
+        """Drivers that wait here for what they added."""
+        self.news = news.News(database, self._sessions, self.watchers, settings, replica, self.claim_soon)
+        """What engines must hear of, and drivers."""
 
     async def run(self) -> None:
         """Dispatch until cancelled."""
@@ -132,7 +142,12 @@ class Dispatcher:
         """End expired sessions now instead of at the next turn of the timer."""
         self._sweep_now.set()
 
+    def driver_key(self, execution: int) -> bytes:
+        """What the tokens of an execution's drivers are made with."""
+        return driver_tokens.execution_key(self._platform_key, execution)
+
     def _push(self, session: sessions.Session, message: dispatch_pb2.Assignment) -> None:
+        message.driver_key = self.driver_key(message.execution)
         session.driving.add(message.execution)
         session.push(dispatch_pb2.AttachResponse(assignment=message))
 
@@ -207,7 +222,8 @@ async def open_dispatcher(
     database: postgres.Database, settings: DispatchSettings, clock: clock.Clock, replica: str
 ) -> AsyncIterator[Dispatcher]:
     """A dispatcher that runs while the context is open."""
-    dispatcher = Dispatcher(database, settings, clock, replica)
+    platform_key = await store.platform_key(database, "drivers", secrets.token_bytes(32))
+    dispatcher = Dispatcher(database, settings, clock, replica, platform_key)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(dispatcher.run(), name="dispatch")
         try:

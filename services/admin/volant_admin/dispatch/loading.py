@@ -44,7 +44,9 @@ class _Pieces:
         self._message = dispatch_pb2.LoadExecutionResponse()
 
     def add(
-        self, kind: str, item: dispatch_pb2.NodeRecord | dispatch_pb2.TaskRecord | dispatch_pb2.ArrayElement
+        self,
+        kind: str,
+        item: dispatch_pb2.NodeRecord | dispatch_pb2.TaskRecord | dispatch_pb2.ArrayElement | dispatch_pb2.DriverChild,
     ) -> dispatch_pb2.LoadExecutionResponse | None:
         """Take a record; the message that is full because of it."""
         size = item.ByteSize() + 8
@@ -91,6 +93,9 @@ class Loader:
         key = ("node_id", "element", "attempt")
         async for row in self._rows("load_elements", execution, key, ("", -1, -1)):
             if full := pieces.add("elements", element_of(row)):
+                yield full
+        async for row in self._rows("load_driven", execution, ("node_id",), ("",)):
+            if full := pieces.add("children", store.driven_of(row)):
                 yield full
         if rest := pieces.rest():
             yield rest

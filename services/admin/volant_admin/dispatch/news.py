@@ -1,4 +1,6 @@
-"""What engines must hear of executions that they drive: aborts, signals, ended children.
+"""What engines must hear of executions that they drive, and drivers of the nodes that they added.
+
+To engines: aborts, signals, ended children, nodes that drivers added. To drivers: ends of these.
 
 Told after the commit that made it true, never inside a transaction. News for an engine of another replica goes through
 NOTIFY, put together with whatever else is waiting; only keys travel, the replica reads the rest itself. All of it may
@@ -13,6 +15,7 @@ import structlog
 
 from volant_admin.dispatch import sessions as sessions_
 from volant_admin.dispatch import store
+from volant_admin.dispatch import watchers as watchers_
 from volant_admin.dispatch.settings import DispatchSettings
 from volant_core import errors, postgres
 from volantidl.dispatch import dispatch_pb2
@@ -23,7 +26,7 @@ CHANNEL = "volant_dispatch"
 _LARGEST_PAYLOAD = 7000  # bytes; PostgreSQL's limit is 8000
 
 _Item = tuple[str, int, str]
-"""Kind, execution, signal."""
+"""Kind, execution, signal or node."""
 _WAITING: _Item = ("waiting", 0, "")
 
 
@@ -34,6 +37,7 @@ class News:
         self,
         database: postgres.Database,
         sessions: sessions_.Sessions,
+        watchers: watchers_.Watchers,
         settings: DispatchSettings,
         replica: str,
         on_waiting: Callable[[], None],
@@ -41,6 +45,7 @@ class News:
         """Keep the dependencies; `on_waiting` is called when another replica tells of executions without engine."""
         self._database = database
         self._sessions = sessions
+        self._watchers = watchers
         self._settings = settings
         self._replica = replica
         self._on_waiting = on_waiting
@@ -60,6 +65,16 @@ class News:
     def child_ended(self, child: int) -> None:
         """An execution that a node launched has ended."""
         self._add(("child", child, ""))
+
+    def children_added(self, execution: int, node_ids: Iterable[str]) -> None:
+        """A driver has added nodes."""
+        for node_id in node_ids:
+            self._add(("added", execution, node_id))
+
+    def child_result(self, execution: int, node_id: str, parent: str) -> None:
+        """A node that the driver of `parent` has added has ended."""
+        if not self._watchers.tell(execution, node_id, parent):
+            self._add(("result", execution, node_id))
 
     def waiting(self) -> None:
         """Executions wait that no engine of this replica takes."""
@@ -89,6 +104,7 @@ class News:
             try:
                 if lost:
                     self._on_waiting()
+                    self._watchers.tell_all()
                     for session in self._sessions:
                         await self.send_all(session)
                 if own or heard:
@@ -114,6 +130,11 @@ class News:
         missed = await self._push_all(own | heard)
         if _WAITING in heard:
             self._on_waiting()
+        for _, execution, node_id in (item for item in heard if item[0] == "result"):
+            self._watchers.tell(execution, node_id)
+        results = [item for item in own if item[0] == "result"]
+        if results:
+            await store.tell_all_replicas(self._database, CHANNEL, list(self._payloads(results)))
         # What came from another replica is not sent on.
         outgoing = [item for item in own if item in missed or item == _WAITING]
         if outgoing:
@@ -133,10 +154,20 @@ class News:
             for row in await store.signal_news(self._database, ((number, text) for _, number, text in signals)):
                 if not self._push(row, dispatch_pb2.AttachResponse(signal=store.signal_of(row))):
                     missed.add(("signal", row["execution_id"], row["signal_id"]))
+        if added := by_kind.get("added"):
+            missed |= await self._push_added(added)
         if children := by_kind.get("child"):
             for row in await store.child_news(self._database, (number for _, number, _ in children)):
                 if not self._push(row, dispatch_pb2.AttachResponse(child=store.child_of(row))):
                     missed.add(("child", row["child_id"], ""))
+        return missed
+
+    async def _push_added(self, added: Iterable[_Item]) -> set[_Item]:
+        missed: set[_Item] = set()
+        rows = await store.added_news(self._database, ((number, text) for _, number, text in added))
+        for part, message in store.added_of(rows):
+            if not self._push(part[0], dispatch_pb2.AttachResponse(added=message)):
+                missed.update(("added", row["execution_id"], row["node_id"]) for row in part)
         return missed
 
     def _push(self, row: postgres.Record, message: dispatch_pb2.AttachResponse) -> bool:

@@ -216,6 +216,27 @@ FROM admin.executions c
 JOIN admin.executions p ON p.id = c.parent_execution_id
 WHERE c.id = ANY($1::bigint[]) AND c.ended AND NOT p.ended AND p.lease_session IS NOT NULL;
 
+-- added_news
+-- Nodes that drivers added and that have not ended, and who drives their executions.
+SELECT d.execution_id, e.execution_project, e.execution_domain, e.execution_name, e.lease_session, d.node_id,
+    d.parent_node_id, d.key, d.closure_uri, d.inputs, d.inputs_uri
+FROM unnest($1::bigint[], $2::text[]) AS r (execution, node_id)
+JOIN admin.driven_nodes d ON d.execution_id = r.execution AND d.node_id = r.node_id
+JOIN admin.executions e ON e.id = d.execution_id
+LEFT JOIN admin.node_executions n ON n.execution_id = d.execution_id AND n.node_id = d.node_id
+WHERE NOT e.ended AND e.lease_session IS NOT NULL AND n.ended IS NOT TRUE
+ORDER BY d.execution_id, d.created_at;
+
+-- session_added
+-- All nodes that drivers added to what a session leases and that have not ended.
+SELECT d.execution_id, e.execution_project, e.execution_domain, e.execution_name, e.lease_session, d.node_id,
+    d.parent_node_id, d.key, d.closure_uri, d.inputs, d.inputs_uri
+FROM admin.executions e
+JOIN admin.driven_nodes d ON d.execution_id = e.id
+LEFT JOIN admin.node_executions n ON n.execution_id = d.execution_id AND n.node_id = d.node_id
+WHERE e.lease_session = $1 AND NOT e.ended AND n.ended IS NOT TRUE
+ORDER BY d.execution_id, d.created_at;
+
 -- session_aborts
 -- What a session leases that users want ended.
 SELECT e.execution_project, e.execution_domain, e.execution_name, e.lease_session, e.abort_cause, e.abort_principal
@@ -243,6 +264,16 @@ WHERE p.lease_session = $1 AND NOT p.ended AND c.ended;
 SELECT pg_notify($1, m) FROM unnest($2::text[]) AS m
 WHERE EXISTS (SELECT FROM admin.engine_sessions WHERE replica <> $3);
 
+-- tell_all_replicas
+-- Wake all other replicas. Never inside a transaction: it takes a database-wide lock.
+SELECT pg_notify($1, m) FROM unnest($2::text[]) AS m;
+
+-- platform_key
+-- A secret of the platform; it is made by whoever asks first.
+INSERT INTO admin.platform_keys AS k (name, value) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET value = k.value
+RETURNING value;
+
 -- find_execution
 -- An execution's number.
 SELECT id FROM admin.executions
@@ -268,3 +299,13 @@ SELECT node_id, element, attempt, record FROM admin.array_elements
 WHERE execution_id = $1 AND (node_id, element, attempt) > ($2, $3, $4)
 ORDER BY node_id, element, attempt
 LIMIT $5;
+
+-- load_driven
+-- A page of what drivers added and that has not ended, below nodes that have not.
+SELECT d.node_id, d.parent_node_id, d.key, d.closure_uri, d.inputs, d.inputs_uri
+FROM admin.driven_nodes d
+LEFT JOIN admin.node_executions n ON n.execution_id = d.execution_id AND n.node_id = d.node_id
+LEFT JOIN admin.node_executions p ON p.execution_id = d.execution_id AND p.node_id = d.parent_node_id
+WHERE d.execution_id = $1 AND d.node_id > $2 AND n.ended IS NOT TRUE AND p.ended IS NOT TRUE
+ORDER BY d.node_id
+LIMIT $3;

@@ -31,6 +31,9 @@ class Recorder:
                 held.add(execution)
                 if has_ended and parent is not None:
                     self._dispatcher.news.child_ended(execution)
+            for number, node_id, driver in columns.awaited:
+                if number in held:
+                    self._dispatcher.news.child_result(number, node_id, driver)
             numbers, _, ended, *_ = columns.executions
             if any(ended):
                 # Also those that had ended before: a repeated report.

@@ -52,6 +52,8 @@ class Columns:
     nodes: Table
     tasks: Table
     elements: Table
+    awaited: list[tuple[int, str, str]] = dataclasses.field(default_factory=list)
+    """Nodes whose end a driver waits for: execution, node, the driver's node."""
 
     def arguments(self) -> tuple[Column, ...]:
         """The statement's parameters after the session."""
@@ -107,6 +109,11 @@ def _add_part(columns: Columns, part: dispatch_pb2.ExecutionReport) -> None:
         _add_execution(columns.executions, execution, part.record)
     if part.nodes:
         _add_nodes(columns.nodes, execution, part.nodes)
+        columns.awaited.extend(
+            (execution, node.node_id, node.parent_node_id)
+            for node in part.nodes
+            if node.is_awaited and _NODE_ENDED[node.phase]
+        )
     if part.tasks:
         _add_tasks(columns.tasks, execution, part.tasks)
     if part.elements:

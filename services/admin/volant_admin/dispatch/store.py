@@ -1,7 +1,8 @@
 """Sessions, leases and reports in PostgreSQL."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 from volant_admin.dispatch import reports
 from volant_core import postgres
@@ -9,6 +10,8 @@ from volantidl.core import execution_pb2, identifier_pb2
 from volantidl.dispatch import dispatch_pb2
 
 QUERIES = postgres.load_queries(__package__)
+_ADDED_AT_ONCE = 50
+"""Nodes in one message: with inputs of the largest size that is kept in a row, less than a megabyte."""
 
 
 async def record(
@@ -87,6 +90,25 @@ async def tell_replicas(database: postgres.Database, channel: str, payloads: Seq
     await database.execute(QUERIES["tell_replicas"], channel, payloads, replica)
 
 
+async def platform_key(database: postgres.Database, name: str, fresh: bytes) -> bytes:
+    """A secret that all replicas share: `fresh`, if there was none."""
+    value: bytes = await database.fetch_value(QUERIES["platform_key"], name, fresh)
+    return value
+
+
+async def tell_all_replicas(database: postgres.Database, channel: str, payloads: Sequence[str]) -> None:
+    """Wake all other replicas, whether engines are attached to them or not."""
+    await database.execute(QUERIES["tell_all_replicas"], channel, payloads)
+
+
+async def added_news(database: postgres.Database, nodes: Iterable[tuple[int, str]]) -> list[postgres.Record]:
+    """Nodes that drivers added and that have not ended, and who drives their executions."""
+    pairs = list(nodes)
+    return await database.fetch(
+        QUERIES["added_news"], [execution for execution, _ in pairs], [node for _, node in pairs]
+    )
+
+
 async def abort_news(database: postgres.Database, executions: Iterable[int]) -> list[postgres.Record]:
     """Executions that a user wants ended, and who drives them."""
     return await database.fetch(QUERIES["abort_news"], list(executions))
@@ -106,14 +128,16 @@ async def child_news(database: postgres.Database, children: Iterable[int]) -> li
 
 
 async def session_news(database: postgres.Database, session: str) -> list[dispatch_pb2.AttachResponse]:
-    """Aborts, signals with a value and ended children of everything that a session leases."""
+    """Aborts, signals with a value, ended children and what drivers added, of everything that a session leases."""
     aborts = await database.fetch(QUERIES["session_aborts"], session)
     signals = await database.fetch(QUERIES["session_signals"], session)
     children = await database.fetch(QUERIES["session_children"], session)
+    added = await database.fetch(QUERIES["session_added"], session)
     return [
         *(dispatch_pb2.AttachResponse(abort=abort_of(row)) for row in aborts),
         *(dispatch_pb2.AttachResponse(signal=signal_of(row)) for row in signals),
         *(dispatch_pb2.AttachResponse(child=child_of(row)) for row in children),
+        *(dispatch_pb2.AttachResponse(added=message) for _, message in added_of(added)),
     ]
 
 
@@ -149,3 +173,26 @@ def child_of(row: postgres.Record) -> dispatch_pb2.ChildFinished:
         output_uri=row["output_uri"] or "",
         outputs=row["outputs"] or b"",
     )
+
+
+def driven_of(row: postgres.Record) -> dispatch_pb2.DriverChild:
+    """A node that a driver added."""
+    return dispatch_pb2.DriverChild(
+        parent_node_id=row["parent_node_id"],
+        node_id=row["node_id"],
+        key=row["key"],
+        closure_uri=row["closure_uri"],
+        inputs=row["inputs"] or b"",
+        inputs_uri=row["inputs_uri"] or "",
+    )
+
+
+def added_of(
+    rows: Sequence[postgres.Record],
+) -> Iterator[tuple[Sequence[postgres.Record], dispatch_pb2.ChildrenAdded]]:
+    """Messages that tell of added nodes, one for some of each execution, with the rows that they were made of."""
+    for _, group in itertools.groupby(rows, key=lambda row: int(row["execution_id"])):
+        own = list(group)
+        for start in range(0, len(own), _ADDED_AT_ONCE):
+            part = own[start : start + _ADDED_AT_ONCE]
+            yield part, dispatch_pb2.ChildrenAdded(id=execution_id(part[0]), children=map(driven_of, part))

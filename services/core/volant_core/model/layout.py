@@ -11,6 +11,8 @@ TASK_TEMPLATE = "task.pb"
 CHECKPOINTS = "_flytecheckpoints"
 DYNAMIC = "dynamic-node"
 """Between a dynamic node's output folder and its children's."""
+DRIVEN = "driven"
+"""Between the data folder of a driver's node and its children's."""
 
 
 def execution_root(bucket_uri: str, project: str, domain: str, name: str) -> str:
@@ -41,3 +43,8 @@ def raw_output_prefix(prefix: str, name: str) -> str:
 def dynamic_closure_uri(bucket_uri: str, project: str, domain: str, execution: str, node_id: str, name: str) -> str:
     """Where the compiled form of a dynamic node's graph lies."""
     return f"{bucket_uri}/metadata/admin/{project}/{domain}/{execution}/{node_id}/{project}_{domain}_{name}"
+
+
+def driven_inputs_uri(root: str, node_id: str) -> str:
+    """Where the inputs of a node that a driver added lie, below an execution's metadata folder."""
+    return f"{root}/driven/{node_id}/inputs.pb"

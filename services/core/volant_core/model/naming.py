@@ -61,6 +61,11 @@ def unique_node_id(parent_id: str, parent_attempt: int, node_id: str, *, bits: i
     return fixed_length(NODE_ID_LENGTH, (parent_id, str(parent_attempt), node_id), bits=bits)
 
 
+def driven_node_id(parent_id: str, key: str) -> str:
+    """The id of a node that a driver adds below its own: the same in each attempt of the driver."""
+    return hashed_name(f"{parent_id}/{key}", bits=64)
+
+
 def generated_name(execution: str, node_id: str, attempt: int) -> str:
     """Flyte's name of an attempt, as it appears in raw output URIs: fit for a DNS-1123 label."""
     return dns_label(fixed_length(ATTEMPT_NAME_LENGTH, (execution, node_id, str(attempt))))

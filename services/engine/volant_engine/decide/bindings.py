@@ -59,6 +59,16 @@ def resolve(
     return result
 
 
+def given(driven: graphs.Driven, values: Values | None = None) -> literals_pb2.LiteralMap:
+    """The inputs that a driver gave to a node; AbsentError as `resolve`."""
+    if driven.inputs is not None:
+        return driven.inputs
+    found = (values or _EMPTY).maps.get(driven.inputs_uri)
+    if found is None:
+        raise AbsentError(driven.inputs_uri, is_map=True)
+    return found
+
+
 def _fill(target: literals_pb2.Literal, scope: state.Scope, binding: literals_pb2.BindingData, values: Values) -> None:
     kind = binding.WhichOneof("value")
     if kind == "promise":

@@ -20,6 +20,8 @@ class Began:
     """What is recorded of the execution that this one recovers from."""
     former_facts: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     """By node: what its task ran with in the execution that this one repeats or recovers from."""
+    driven: Sequence[graphs.Driven] = ()
+    """What drivers had added and that had not ended."""
 
 
 class AttemptState(enum.Enum):
@@ -188,6 +190,14 @@ class GraphCame:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ChildrenAdded:
+    """Drivers have added nodes; some may be known already."""
+
+    at: float
+    children: Sequence[graphs.Driven]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class AbortWanted:
     """A user wants the execution ended."""
 
@@ -224,6 +234,7 @@ Event: TypeAlias = (
     | ChildEnded
     | SignalCame
     | GraphCame
+    | ChildrenAdded
     | AbortWanted
     | Continued
     | Broke

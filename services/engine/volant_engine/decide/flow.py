@@ -3,9 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from volant_core.model import literals, phases
+from volant_core.model import phases
 from volant_engine.decide import bindings, commands, graphs, lifecycle, scopes, state
-from volant_engine.decide.kinds import arrays, behaviour, branches, gates, launch_plans, simple, subworkflows, tasks
+from volant_engine.decide.kinds import (
+    arrays,
+    behaviour,
+    branches,
+    drivers,
+    gates,
+    launch_plans,
+    simple,
+    subworkflows,
+    tasks,
+)
 from volantidl.dispatch import dispatch_pb2
 
 _Kind = graphs.Kind
@@ -47,7 +57,7 @@ def _ready(run: state.Run, where: tuple[state.Scope, int]) -> None:
         return
     if scope.skip[index]:
         lifecycle.skip(run, node)
-    elif run.source and node.record is None and _recover(run, node):
+    elif run.source and node.record is None and scopes.recover(run, node):
         return
     else:
         _start(run, node)
@@ -62,31 +72,6 @@ def _case_record(run: state.Run, scope: state.Scope, spec: graphs.Spec) -> dispa
     return run.recorded.get((branch.id, str(branch.attempt)), {}).get(spec.id)
 
 
-def _recover(run: state.Run, node: state.Node) -> bool:
-    """Take over what the recovered execution made of the node; false when the node must run."""
-    source = run.source.get(node.id)
-    if source is None:
-        return False
-    if source.phase not in phases.GOOD_NODE:
-        node.source = source
-        return False
-    node.input_uri, node.output_uri, node.deck_uri = source.input_uri, source.output_uri, source.deck_uri
-    if source.inputs:
-        node.inputs = literals.parse_map(source.inputs)
-    if source.outputs:
-        node.outputs = literals.parse_map(source.outputs)
-    node.cache_status = source.cache_status
-    if source.HasField("catalog_key"):
-        node.catalog_key = source.catalog_key
-    if source.HasField("child_execution"):
-        node.child_execution = source.child_execution
-    if source.dynamic_job_spec_uri:
-        node.dynamic_spec_uri, node.dynamic_closure_uri = source.dynamic_job_spec_uri, source.dynamic_closure_uri
-        node.dynamic_id = source.dynamic_workflow_id
-    lifecycle.finish(run, node, _Phase.RECOVERED)
-    return True
-
-
 def _start(run: state.Run, node: state.Node) -> None:
     """Begin an attempt, when max_parallelism allows it."""
     scope = node.scope
@@ -96,7 +81,7 @@ def _start(run: state.Run, node: state.Node) -> None:
     if scope.phase not in {state.ScopePhase.RUNNING, state.ScopePhase.HANDLING} and not resuming:
         _refill(run)
         return
-    if node.spec.kind in lifecycle.LIMITED and not node.holds_slot:
+    if node.spec.kind in lifecycle.LIMITED and not node.holds_slot and not drivers.drives(node):
         most = run.identity.max_parallelism
         if most > 0 and run.slots >= most and not resuming:
             run.waiting.append(node)
@@ -134,6 +119,8 @@ def _ended(run: state.Run, node: state.Node) -> None:
             scopes.close(run, scope)
     elif node is scope.failure:
         _failure_ended(run, scope, node)
+    elif scope.is_driven:
+        drivers.child_ended(run, scope, node)
     elif spec.branch >= 0:
         branch = scope.nodes[spec.branch]
         assert branch is not None, "a case has a branch"
@@ -145,7 +132,7 @@ def _ended(run: state.Run, node: state.Node) -> None:
                 run.agenda.append((state.Step.FAIL, scope))
             for index in ready:
                 run.agenda.append((state.Step.READY, (scope, index)))
-    if not scope.remaining or scope.phase == state.ScopePhase.HALTING:
+    if (not scope.remaining and not scope.is_driven) or scope.phase == state.ScopePhase.HALTING:
         run.agenda.append((state.Step.SETTLE, scope))
 
 
@@ -188,7 +175,7 @@ def end(run: state.Run, phase: phases.ExecutionPhase) -> None:
 
 
 def _abort(run: state.Run, scope: state.Scope) -> None:
-    scopes.halt(run, scope, run.abort_cause or "")
+    scopes.halt(run, scope, scope.reason if scope.is_driven else run.abort_cause or "")
 
 
 _STEPS: Mapping[state.Step, Callable[[state.Run, Any], None]] = {

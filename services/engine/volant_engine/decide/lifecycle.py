@@ -32,7 +32,7 @@ def enlist(run: state.Run, scope: state.Scope, spec: graphs.Spec) -> state.Node:
     if spec.index >= 0:
         scope.nodes[spec.index] = node
     else:
-        scope.others.append(node)
+        scope.others[node] = None
     run.nodes[node.id] = node
     return node
 
@@ -93,8 +93,12 @@ def timed_out(timeout: float) -> execution_pb2.ExecutionError:
 def resolve_inputs(run: state.Run, node: state.Node) -> literals_pb2.LiteralMap | None:
     """The node's inputs; None when values had to be asked for (START comes again) or when the node failed."""
     values = node.detail if isinstance(node.detail, bindings.Values) else None
+    driven = node.spec.driven
     try:
-        inputs = bindings.resolve(node.scope, node.spec.bindings, values)
+        if driven is None:
+            inputs = bindings.resolve(node.scope, node.spec.bindings, values)
+        else:
+            inputs = bindings.given(driven, values)
     except bindings.AbsentError as absent:
         if values is None:
             node.detail = values = bindings.Values()
@@ -204,8 +208,7 @@ def free_slot(run: state.Run, node: state.Node) -> None:
 
 def retry_or_fail(run: state.Run, node: state.Node, error: execution_pb2.ExecutionError) -> None:
     """An attempt failed in a way that another may mend: try again if a budget allows it."""
-    tried = node.attempt - node.free_tries
-    verdict = exhausted(error, tried, node.system_failures, node.spec.max_attempts, run.limits)
+    verdict = _verdict(run, node, error)
     if verdict is not None:
         fail(run, node, verdict)
         return
@@ -216,6 +219,18 @@ def retry_or_fail(run: state.Run, node: state.Node, error: execution_pb2.Executi
     again(run, node)
 
 
+def may_retry(run: state.Run, node: state.Node, error: execution_pb2.ExecutionError) -> bool:
+    """Whether another attempt would follow this failure."""
+    return _verdict(run, node, error) is None
+
+
+def _verdict(
+    run: state.Run, node: state.Node, error: execution_pb2.ExecutionError
+) -> execution_pb2.ExecutionError | None:
+    tried = node.attempt - node.free_tries
+    return exhausted(error, tried, node.system_failures, node.spec.max_attempts, run.limits)
+
+
 def again(run: state.Run, node: state.Node) -> None:
     """Begin the next attempt."""
     node.attempt += 1
@@ -224,7 +239,8 @@ def again(run: state.Run, node: state.Node) -> None:
     node.attempt_started_at = 0.0
     node.halting = None
     node.is_done = False
-    node.child_scope = None
+    if node.child_scope is not None and not node.child_scope.is_driven:
+        node.child_scope = None
     node.detail = None
     node.error = None
     node.tasks = None

@@ -5,6 +5,7 @@ from typing import Any
 
 from volant_core.model import literals
 from volant_engine.decide import bindings, commands, events, flow, graphs, lifecycle, scopes, state
+from volant_engine.decide.kinds import drivers
 
 
 def advance(run: state.Run, event: events.Event) -> list[commands.Command]:
@@ -29,6 +30,8 @@ def _began(run: state.Run, event: events.Began) -> None:
     run.restoring = bool(run.recorded)
     run.source = {record.node_id: record for record in event.source}
     run.former_facts = event.former_facts
+    for child in event.driven:
+        run.driven.setdefault(child.parent_node_id, []).append(child)
     start = run.recorded.get(("", ""), {}).get(graphs.START)
     run.started_at = literals.seconds_of(start.started_at) if start is not None else run.now
     run.phase = state.ExecutionPhase.RUNNING
@@ -115,6 +118,15 @@ def _written(run: state.Run, event: events.Written) -> None:
         flow.BEHAVIOURS[node.spec.kind].heard(run, node, event)
 
 
+def _children_added(run: state.Run, event: events.ChildrenAdded) -> None:
+    for child in event.children:
+        node = run.nodes.get(child.parent_node_id)
+        if node is None or node.tasks is None:
+            run.driven.setdefault(child.parent_node_id, []).append(child)
+        elif not node.is_terminal:
+            drivers.add(run, node, (child,))
+
+
 def _continued(run: state.Run, event: events.Continued) -> None:
     """Nothing of its own: the agenda goes on."""
 
@@ -133,6 +145,7 @@ _HANDLERS: Mapping[type, Callable[[state.Run, Any], None]] = {
     events.ChildEnded: _for_node,
     events.SignalCame: _signal,
     events.GraphCame: _for_attempt,
+    events.ChildrenAdded: _children_added,
     events.AbortWanted: _abort,
     events.Continued: _continued,
     events.Broke: _broke,

@@ -52,6 +52,7 @@ def take(run: state.Run, limit: int = 1 << 30, size: int = 1 << 30) -> dispatch_
     """
     report = dispatch_pb2.ExecutionReport()
     room = _Room(limit, size)
+    run.is_urgent = False
     _take_nodes(report, run, room)
     for node in list(run.dirty_tasks):
         if room.is_full:
@@ -158,6 +159,7 @@ def fill_node(record: dispatch_pb2.NodeRecord, run: state.Run, node: state.Node)
         record.error.CopyFrom(node.error)
     if spec.kind == graphs.Kind.TASK:
         _fill_task_node(record, node)
+    record.is_awaited = spec.driven is not None
     if node.child_execution is not None:
         record.child_execution.CopyFrom(node.child_execution)
     if not node.is_terminal:

@@ -1,6 +1,6 @@
 """Instances of graphs: opened (from nothing or from records), halted, failed, settled."""
 
-from volant_core.model import phases
+from volant_core.model import literals, phases
 from volant_engine.decide import graphs, lifecycle, records, state
 from volantidl.core import execution_pb2, literals_pb2
 from volantidl.dispatch import dispatch_pb2
@@ -80,6 +80,31 @@ def take_up(run: state.Run, node: state.Node, record: dispatch_pb2.NodeRecord) -
         node.id = record.node_id
         run.nodes[node.id] = node
     records.restore_node(node, record)
+
+
+def recover(run: state.Run, node: state.Node) -> bool:
+    """Take over what the recovered execution made of the node; false when the node must run."""
+    source = run.source.get(node.id)
+    if source is None:
+        return False
+    if source.phase not in phases.GOOD_NODE:
+        node.source = source
+        return False
+    node.input_uri, node.output_uri, node.deck_uri = source.input_uri, source.output_uri, source.deck_uri
+    if source.inputs:
+        node.inputs = literals.parse_map(source.inputs)
+    if source.outputs:
+        node.outputs = literals.parse_map(source.outputs)
+    node.cache_status = source.cache_status
+    if source.HasField("catalog_key"):
+        node.catalog_key = source.catalog_key
+    if source.HasField("child_execution"):
+        node.child_execution = source.child_execution
+    if source.dynamic_job_spec_uri:
+        node.dynamic_spec_uri, node.dynamic_closure_uri = source.dynamic_job_spec_uri, source.dynamic_closure_uri
+        node.dynamic_id = source.dynamic_workflow_id
+    lifecycle.finish(run, node, _Phase.RECOVERED)
+    return True
 
 
 def account(scope: state.Scope, node: state.Node) -> list[int]:

@@ -81,7 +81,7 @@ class Step(enum.IntEnum):
     FAIL = 7
     """A scope: it has failed; stop what runs in it."""
     ABORT = 8
-    """The root scope: a user wants it ended."""
+    """The root scope: a user wants it ended; a driven one: its driver has ended."""
 
 
 class ScopePhase(enum.IntEnum):
@@ -207,7 +207,7 @@ class Node:
             self.data_dir = layout.child_data_dir(scope.base_dir, spec.id)
         else:
             self.data_dir = layout.node_data_dir(scope.base_dir, spec.id)
-        self.id = run.new_id(parent, spec.id)
+        self.id = spec.driven.node_id if spec.driven is not None else run.new_id(parent, spec.id)
         self.inputs: literals_pb2.LiteralMap | None = None
         self.input_uri = ""
         self.outputs: literals_pb2.LiteralMap | None = None
@@ -277,6 +277,8 @@ class Scope:
         "failure_record",
         "graph",
         "inputs",
+        "is_driven",
+        "keys",
         "live",
         "nodes",
         "others",
@@ -297,13 +299,22 @@ class Scope:
         parent: Node | None,
         inputs: literals_pb2.LiteralMap,
         folder: str = "",
+        *,
+        is_driven: bool = False,
     ) -> None:
         """An instance of `graph` under `parent` (None for the execution's own), in a folder of the parent's outputs."""
         self.run = run
         self.graph = graph
         self.parent = parent
-        self.attempt = parent.attempt if parent else 0
-        self.base_dir = parent.output_dir if parent else run.root_uri
+        self.is_driven = is_driven
+        """Whether a driver adds its nodes: it outlives the parent's attempts, and ends with the parent."""
+        self.keys: set[str] = set()
+        """Of a driven scope: the unique ids of all nodes that it ever had."""
+        self.attempt = parent.attempt if parent and not is_driven else 0
+        if parent is None:
+            self.base_dir = run.root_uri
+        else:
+            self.base_dir = parent.data_dir if is_driven else parent.output_dir
         if folder:
             self.base_dir = f"{self.base_dir}/{folder}"
         self.inputs = inputs
@@ -323,8 +334,8 @@ class Scope:
         """The failure node, once it was started."""
         self.outputs: Node | None = None
         """The end node, once it was reached."""
-        self.others: list[Node] = []
-        """Nodes that are not in the list: start, end, failure."""
+        self.others: dict[Node, None] = {}
+        """Nodes that are not in the list: start, end, failure, and those that a driver has added and that live."""
 
 
 class Identity:
@@ -359,6 +370,7 @@ class Run:
         "dirty_elements",
         "dirty_self",
         "dirty_tasks",
+        "driven",
         "ended",
         "error",
         "former_facts",
@@ -366,6 +378,7 @@ class Run:
         "identity",
         "input_uri",
         "inputs",
+        "is_urgent",
         "later",
         "limits",
         "nodes",
@@ -425,6 +438,10 @@ class Run:
         self.dirty_elements: dict[Node, dict[tuple[int, int], Callable[[], dispatch_pb2.ArrayElement]]] = {}
         """What makes the records of an array's elements, by index and attempt."""
         self.dirty_self = False
+        self.is_urgent = False
+        """Whether somebody waits for what is due."""
+        self.driven: dict[str, list[graphs.Driven]] = {}
+        """What drivers added to nodes that have not begun here, by the node's id."""
         self.writing: dict[str, Node] = {}
         """Nodes with bytes on their way to the store, by id."""
         self.signals: dict[str, list[Node]] = {}
@@ -443,7 +460,7 @@ class Run:
             node.tasks = node.child_scope = node.detail = None
             scope = node.scope
             if scope.nodes or scope.others:
-                scope.nodes, scope.others = [], []
+                scope.nodes, scope.others = [], {}
                 scope.outputs = scope.failure = None
                 scope.live.clear()
         self.root = None

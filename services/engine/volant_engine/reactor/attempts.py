@@ -8,7 +8,7 @@ import structlog
 
 from volant_core import aio, clock, errors
 from volant_core.blobstore.port import BlobStore
-from volant_core.model import layout, naming
+from volant_core.model import driver_tokens, layout, naming
 from volant_engine import settings as engine_settings
 from volant_engine.decide import commands, events
 from volant_engine.launchers import port
@@ -22,6 +22,13 @@ _STATES = {
     port.AttemptPhase.RUNNING: events.AttemptState.RUNNING,
 }
 Post = Callable[[worker.Worker, events.Event], None]
+
+
+def _driver_token(one: worker.Worker, command: commands.Launch) -> str:
+    key = one.assignment.driver_key
+    if not key or command.index >= 0 or not command.task.metadata.is_eager:
+        return ""
+    return driver_tokens.make(key, one.number, command.node_id, command.attempt)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -136,6 +143,7 @@ class Attempts:
                 task=command.task,
                 attempt=command.number,
                 index=command.index,
+                driver_token=_driver_token(one, command),
             ),
             input_uri=command.input_uri,
             output_prefix=command.output_dir,

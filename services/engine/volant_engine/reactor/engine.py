@@ -189,6 +189,10 @@ class Engine:
             found = self._find(message.child.id)
             if found is not None:
                 self._children.told(found, message.child)
+        elif kind == "added":
+            found = self._find(message.added.id)
+            if found is not None:
+                self._errands.start(found, f"children of {found.assignment.id.name}", self._add(found, message.added))
 
     def _find(self, execution: identifier_pb2.WorkflowExecutionIdentifier) -> worker.Worker | None:
         return self._by_key.get((execution.project, execution.domain, execution.name))
@@ -224,10 +228,25 @@ class Engine:
             self._break(one, _system_error("ExecutionNotLoaded", message))
             return
         one.run = loaded.run
-        one.events.appendleft(events.Began(self._now(), loaded.recorded, loaded.source, loaded.former_facts))
+        one.events.appendleft(
+            events.Began(self._now(), loaded.recorded, loaded.source, loaded.former_facts, loaded.driven)
+        )
         if one.assignment.HasField("abort"):
             one.events.append(events.AbortWanted(self._now(), one.assignment.abort.cause))
         self._queue(one)
+
+    async def _add(self, one: worker.Worker, added: dispatch_pb2.ChildrenAdded) -> None:
+        """Take nodes that drivers have added."""
+
+        async def load() -> list[graphs.Driven]:
+            return [await self._loader.driven(child) for child in added.children]
+
+        try:
+            children = await self._patience.until_done(f"load what drivers added to {one.assignment.id.name}", load)
+        except loading.BrokenError as broken:
+            self.post(one, events.Broke(self._now(), broken.error))
+        else:
+            self.post(one, events.ChildrenAdded(self._now(), children))
 
     def _break(self, one: worker.Worker, error: execution_pb2.ExecutionError) -> None:
         """Fail an execution of which not even the graph can be had."""

@@ -4,6 +4,7 @@ from volantidl.admin import execution_pb2 as admin_execution_pb2
 from volantidl.core import identifier_pb2, tasks_pb2
 
 INDEX = "FLYTE_K8S_ARRAY_INDEX"
+DRIVER_TOKEN = "VOLANT_DRIVER_TOKEN"  # noqa: S105 -- the variable's name
 
 
 def of_attempt(
@@ -14,6 +15,7 @@ def of_attempt(
     task: tasks_pb2.TaskTemplate,
     attempt: int,
     index: int,
+    driver_token: str = "",
 ) -> dict[str, str]:
     """What an attempt's process finds in its environment, beside what only its launcher knows.
 
@@ -26,6 +28,7 @@ def of_attempt(
         task: the task.
         attempt: the attempt's number.
         index: the element of a map task; -1 for a plain one.
+        driver_token: by which the attempt may add nodes below its own; empty where it may not.
     """
     plan = spec.launch_plan
     result = {entry.key: entry.value for entry in task.container.env}
@@ -48,6 +51,8 @@ def of_attempt(
             "FLYTE_INTERNAL_VERSION": task.id.version,
         }
     )
+    if driver_token:
+        result[DRIVER_TOKEN] = driver_token
     if index >= 0:
         result["BATCH_JOB_ARRAY_INDEX_VAR_NAME"] = INDEX
         result[INDEX] = str(index)

@@ -100,6 +100,7 @@ class Loaded:
     recorded: list[dispatch_pb2.LoadExecutionResponse]
     source: list[dispatch_pb2.NodeRecord]
     former_facts: dict[str, dict[str, str]]
+    driven: list[graphs.Driven]
 
 
 class Loader:
@@ -127,6 +128,7 @@ class Loader:
         identity = state.Identity(assignment.id, assignment.spec, self._bucket)
         run = state.Run(identity, library.primary, inputs, assignment.inputs_uri, limits)
         recorded = await self._records(assignment.id) if assignment.resumed else []
+        driven = [await self.driven(child) for part in recorded for child in part.children]
         source: list[dispatch_pb2.NodeRecord] = []
         former: list[dispatch_pb2.LoadExecutionResponse] = []
         metadata = assignment.spec.metadata
@@ -136,7 +138,17 @@ class Loader:
         elif metadata.mode == admin_execution_pb2.ExecutionMetadata.RELAUNCH:
             with contextlib.suppress(errors.NotFoundError):
                 former = await self._records(metadata.reference_execution)
-        return Loaded(run, recorded, source, _facts(former))
+        return Loaded(run, recorded, source, _facts(former), driven)
+
+    async def driven(self, child: dispatch_pb2.DriverChild) -> graphs.Driven:
+        """A node that a driver has added; raises as `load`."""
+        library = await self._closures.library(child.closure_uri, registered=False)
+        try:
+            # Empty inputs have no bytes, and are at no URI.
+            inputs = None if child.inputs_uri else literals_pb2.LiteralMap.FromString(child.inputs)
+        except DecodeError as broken:
+            raise BrokenError("InputsBadFormat", f"the inputs of {child.key} are no literal map: {broken}") from broken
+        return graphs.Driven(child.parent_node_id, child.node_id, child.key, library, inputs, child.inputs_uri)
 
     async def _inputs(self, assignment: dispatch_pb2.Assignment) -> literals_pb2.LiteralMap:
         data = assignment.inputs

@@ -63,11 +63,11 @@ class Reporter:
         self._idle.set()
 
     def due(self, one: worker.Worker) -> None:
-        """Something of that execution is to be reported: at once, when it is news of the execution itself."""
+        """Something of that execution is to be reported: at once, when somebody waits for it."""
         self._due[one] = None
         self._idle.clear()
         self._changed.set()
-        if one.run is not None and one.run.dirty_self:
+        if one.run is not None and (one.run.dirty_self or one.run.is_urgent):
             self._urgent.set()
 
     async def settled(self) -> None:

@@ -1,14 +1,15 @@
 """Task nodes: the cache is asked, an attempt runs somewhere, what it left is taken, and kept in the cache.
 
-A task that leaves a graph instead of outputs is a dynamic node from then on; `dynamics` has that part.
+A task that leaves a graph instead of outputs is a dynamic node from then on; `dynamics` has that part. One that adds
+nodes below its own while it runs is a driver; `drivers` has that.
 """
 
 import enum
 from typing import Any
 
-from volant_core.model import layout, naming
+from volant_core.model import layout, naming, phases
 from volant_engine.decide import caching, commands, events, lifecycle, state
-from volant_engine.decide.kinds import attempts, behaviour, dynamics
+from volant_engine.decide.kinds import attempts, behaviour, drivers, dynamics
 from volantidl.core import catalog_pb2
 
 _Reservation = catalog_pb2.CatalogReservation
@@ -28,7 +29,7 @@ class Stage(enum.IntEnum):
 class Progress:
     """How far the present attempt of a task node is."""
 
-    __slots__ = ("key", "owner", "reserved", "stage")
+    __slots__ = ("key", "owner", "reserved", "stage", "verdict")
 
     def __init__(self) -> None:
         """At its beginning."""
@@ -36,6 +37,8 @@ class Progress:
         self.key: commands.CacheKey | None = None
         self.owner = ""
         self.reserved = False
+        self.verdict: events.AttemptNews | None = None
+        """How the attempt came out, while what it had added is being ended."""
 
 
 def _start(run: state.Run, node: state.Node) -> None:
@@ -46,6 +49,7 @@ def _start(run: state.Run, node: state.Node) -> None:
         return
     resumed = node.record is not None and (node.phase != state.NodePhase.QUEUED or attempts.is_recorded(run, node))
     lifecycle.queue(run, node)
+    drivers.take_up(run, node)
     if dynamics.take_up(run, node):
         return
     progress = node.detail = Progress()
@@ -172,6 +176,14 @@ def _news(run: state.Run, node: state.Node, event: events.AttemptNews) -> None:
     lifecycle.running(run, node, event.started_at or attempt.created_at)
     wants_deck = not task.metadata.HasField("generates_deck") or task.metadata.generates_deck.value
     node.deck_uri = f"{node.output_dir}/{layout.DECK}" if event.deck and wants_deck else ""
+    _conclude(run, node, attempt, event)
+
+
+def _conclude(run: state.Run, node: state.Node, attempt: state.Try, event: events.AttemptNews) -> None:
+    """The attempt has ended; what it had added ends with it, unless another attempt follows."""
+    if not _is_retried(run, node, event) and drivers.end(run, node):
+        node.detail.verdict = event
+        return
     run.commands.append(commands.Forget(attempt.name))
     if event.state == _State.FAILED:
         _failed(run, node, event)
@@ -179,6 +191,12 @@ def _news(run: state.Run, node: state.Node, event: events.AttemptNews) -> None:
         dynamics.begin(run, node)
     else:
         _succeeded(run, node, event)
+
+
+def _is_retried(run: state.Run, node: state.Node, event: events.AttemptNews) -> bool:
+    if event.state != _State.FAILED or event.error is None:
+        return False
+    return event.retryable and lifecycle.may_retry(run, node, event.error)
 
 
 def _failed(run: state.Run, node: state.Node, event: events.AttemptNews) -> None:
@@ -252,6 +270,8 @@ def _halt(run: state.Run, node: state.Node) -> None:
     if isinstance(node.detail, Progress) and node.detail.stage == Stage.RUN and node.tasks is not None:
         assert node.error is not None, "a node that is halted knows why"
         run.commands.append(commands.Stop(node.id, node.attempt, -1, node.tasks.name, node.error.message))
+        if node.halting != state.Then.RETRY:
+            drivers.end(run, node)
     elif not dynamics.halt(run, node):
         lifecycle.halted(run, node)
 
@@ -263,12 +283,28 @@ def _stopped(run: state.Run, node: state.Node) -> None:
         attempts.end(run, node.tasks, state.TaskPhase.FAILED, node.error)
     else:
         attempts.end(run, node.tasks, state.TaskPhase.ABORTED, attempts.ABORTED)
-    run.commands.append(commands.Forget(node.tasks.name))
+    assert node.error is not None, "a node that is halted knows why"
+    goes_on = node.halting == state.Then.RETRY and lifecycle.may_retry(run, node, node.error)
+    if goes_on or not drivers.end(run, node):
+        _halted(run, node)
+
+
+def _halted(run: state.Run, node: state.Node) -> None:
+    if node.tasks is not None:
+        run.commands.append(commands.Forget(node.tasks.name))
     lifecycle.halted(run, node)
 
 
 def _scope_ended(run: state.Run, node: state.Node, scope: state.Scope) -> None:
-    if dynamics.scope_ended(run, node, scope):
+    if scope.is_driven:
+        node.child_scope = None
+        if node.halting is not None:
+            # While its own attempt is being stopped, that is waited for.
+            if node.tasks is None or node.tasks.phase in phases.TERMINAL_TASK:
+                _halted(run, node)
+        elif node.tasks is not None and isinstance(node.detail, Progress) and node.detail.verdict is not None:
+            _conclude(run, node, node.tasks, node.detail.verdict)
+    elif dynamics.scope_ended(run, node, scope):
         store(run, node)
 
 
