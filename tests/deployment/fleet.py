@@ -167,9 +167,9 @@ class Client:
         self.admin.CreateTask(task_pb2.TaskCreateRequest(id=identifier, spec=task_pb2.TaskSpec(template=template)))
         return identifier
 
-    def execute(self, task: identifier_pb2.Identifier) -> identifier_pb2.WorkflowExecutionIdentifier:
+    def execute(self, task: identifier_pb2.Identifier, name: str = "") -> identifier_pb2.WorkflowExecutionIdentifier:
         request = execution_pb2.ExecutionCreateRequest(
-            project=task.project, domain=task.domain, spec=execution_pb2.ExecutionSpec(launch_plan=task)
+            project=task.project, domain=task.domain, name=name, spec=execution_pb2.ExecutionSpec(launch_plan=task)
         )
         return self.admin.CreateExecution(request, timeout=20).id
 
