@@ -27,6 +27,7 @@ from fsspec.callbacks import DEFAULT_CALLBACK
 
 ROOT = os.environ.get("VOLANT_STORE_ROOT", "")
 BUCKET = os.environ.get("VOLANT_STORE_BUCKET", "")
+_UTC = datetime.timezone.utc  # noqa: UP017 (the alias is newer than Python 3.8)
 _DEFAULT_TYPE = "binary/octet-stream"
 # flytekit notes on every object which execution wrote it; this store's paths say so, and a sidecar file costs a put.
 _NOTED_BY_PATH = "flyte-execution-"
@@ -154,7 +155,7 @@ def _info(key: str) -> dict[str, Any]:
                 "StorageClass": "STANDARD",
                 "VersionId": None,
                 "ETag": f'"{attributes.get("etag") or _etag(path, status)}"',
-                "LastModified": datetime.datetime.fromtimestamp(status.st_mtime, datetime.UTC),
+                "LastModified": datetime.datetime.fromtimestamp(status.st_mtime, _UTC),
                 "ContentType": attributes.get("content_type", _DEFAULT_TYPE),
             }
     if not key or _has_objects(_folder(key)):
