@@ -17,9 +17,10 @@ def main() -> int:
         told.add_argument("endpoint")
         told.add_argument("groups", nargs="*")
         told.add_argument("--catalog", default="", help="where DataCatalog is, when it is elsewhere")
+        told.add_argument("--after-project", default="", help="a command to run for each project, {project}")
         told.add_argument("--out", type=Path, default=comparing.RECORDINGS)
     options = parser.parse_args()
-    player = playing.Player(options.endpoint, options.catalog)
+    player = playing.Player(options.endpoint, options.catalog, options.after_project)
     accepted = rows.accepted()
     different = 0
     for group in reading.load_all():

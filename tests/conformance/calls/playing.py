@@ -1,7 +1,9 @@
 """Plays groups of calls at an endpoint and keeps each answer."""
 
 import secrets
+import shlex
 import string
+import subprocess
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -28,13 +30,16 @@ _OPTIONS = [("grpc.max_send_message_length", 64 << 20), ("grpc.max_receive_messa
 class Player:
     """A connection to a platform."""
 
-    def __init__(self, endpoint: str, catalog: str = "") -> None:
+    def __init__(self, endpoint: str, catalog: str = "", after_project: str = "") -> None:
         """Connect.
 
         Args:
             endpoint: where the platform's gRPC is.
             catalog: where DataCatalog is, when it is elsewhere.
+            after_project: a command to run when a group has registered its project, with `{project}` for its name; the real
+                Flyte makes a project's namespaces a minute later, and executions fail until then.
         """
+        self._after_project = after_project
         self._channel = grpc.insecure_channel(endpoint, options=_OPTIONS)
         self._catalog = grpc.insecure_channel(catalog, options=_OPTIONS) if catalog else self._channel
         self._version = self._method("AdminService", "GetVersion")(b"", timeout=_TIMEOUT_S, wait_for_ready=True)
@@ -47,7 +52,12 @@ class Player:
     def play(self, group: reading.Group) -> recordings.Recording:
         """The answers to a group's calls, on names that nobody has used."""
         run = "".join(secrets.choice(string.ascii_lowercase) for _ in range(7))
-        answers = {call.name: self._ask_until(call, group.name, run) for call in group.calls}
+        answers = {}
+        for call in group.calls:
+            answers[call.name] = self._ask_until(call, group.name, run)
+            if call.name == reading.OWN_PROJECT and self._after_project:
+                command = self._after_project.format(project=reading.filled("<p>", group.name, run))
+                subprocess.run(shlex.split(command), check=True)
         return recordings.Recording(self._version, answers, {run: "<run>"})
 
     def _ask_until(self, call: reading.Call, group: str, run: str) -> recordings.Answer:

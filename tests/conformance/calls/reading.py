@@ -3,6 +3,7 @@
 A group is a list of calls in the order in which they are played, on names of its own:
 
     about: what the group is about
+    project: false                        # unless it is to begin with the registration of the group's own project
     bases: any YAML; what several calls send is given an anchor here and used by an alias
     calls:
     - name: what this call shows          # unique in its group: the recording is kept under it
@@ -26,6 +27,12 @@ from typing import Any
 import yaml
 
 GROUPS = Path(__file__).parent / "groups"
+OWN_PROJECT = "the group's project"
+_PROJECT = {
+    "name": OWN_PROJECT,
+    "call": "AdminService.RegisterProject",
+    "send": {"project": {"id": "<p>", "name": "<p>"}},
+}
 _KEYS = {"name", "call", "send", "but", "hex", "until", "only"}
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 _REPEATED = re.compile(r"<(.)\*(\d+)>")
@@ -62,21 +69,13 @@ def load(path: Path) -> Group:
     """One group's file. Raises ValueError when it is not written as the head of this module says."""
     # The C loader where it is there: 4,000 lines take a second less.
     told = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    calls = [_project(told.get("project", True)), *told["calls"]] if told.get("project", True) else told["calls"]
+    calls = [_PROJECT, *told["calls"]] if told.get("project", True) else told["calls"]
     made = tuple(_call(one) for one in calls)
     names = [one.name for one in made]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f"{path.name}: two calls of one name: {sorted(twice)}")
     return Group(path.stem.replace("_", "-"), told["about"], made)
-
-
-def _project(_: object) -> dict[str, Any]:
-    return {
-        "name": "the group's project",
-        "call": "AdminService.RegisterProject",
-        "send": {"project": {"id": "<p>", "name": "<p>"}},
-    }
 
 
 def _call(told: dict[str, Any]) -> Call:
