@@ -31,7 +31,7 @@ def main() -> int:
             recordings.save(options.out / f"{group.name}.json", played)
             print(f"{group.name}: {len(played.answers)} calls", flush=True)
             continue
-        found = compare.sort_out(comparing.differences(group, played), accepted)
+        found = compare.sort_out(comparing.differences(group, comparing.load(group), played), accepted)
         different += len(found.different)
         print(f"{group.name}: {len(group.calls)} calls, {len(found.different)} different", flush=True)
         for each in found.different:

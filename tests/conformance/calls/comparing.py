@@ -1,6 +1,7 @@
 """Holds what Volant answers against what Flyte answered. Pure, but for reading the recordings."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 from calls import reading, texts
@@ -9,24 +10,57 @@ from recorder import canonical, compare, recordings, rows
 RECORDINGS = Path(__file__).parent.parent / "recordings" / "calls"
 
 
-def differences(group: reading.Group, ours: recordings.Recording) -> list[compare.Difference]:
-    """Where the answers to a group's calls differ from the recorded ones."""
-    theirs = recordings.load(RECORDINGS / f"{group.name}.json")
-    told = {name: _told_alike(theirs.answers.get(name), answer, theirs, ours) for name, answer in ours.answers.items()}
-    return compare.differences(
-        f"calls/{group.name}", theirs.answers, told, rows.ignored_fields(), (theirs.names, ours.names)
-    )
+def load(group: reading.Group) -> recordings.Recording:
+    """What Flyte answered to a group's calls."""
+    return recordings.load(RECORDINGS / f"{group.name}.json")
 
 
-def _told_alike(
-    theirs: recordings.Answer | None,
-    ours: recordings.Answer,
-    their_recording: recordings.Recording,
-    our_recording: recordings.Recording,
-) -> recordings.Answer:
-    """Our answer; with Flyte's words when it refuses in other words that tell the same."""
-    if not isinstance(theirs, recordings.Refusal) or not isinstance(ours, recordings.Refusal):
-        return ours
-    first = canonical.Names(their_recording.names).text(theirs.text)
-    second = canonical.Names(our_recording.names).text(ours.text)
-    return dataclasses.replace(ours, text=theirs.text) if texts.alike(first, second, None) else ours
+def differences(
+    group: reading.Group, theirs: recordings.Recording, ours: recordings.Recording
+) -> list[compare.Difference]:
+    """Where the answers to a group's calls differ from the recorded ones, in the calls' order."""
+    found = []
+    for call in group.calls:
+        pair = theirs.answers.get(call.name), ours.answers.get(call.name)
+        found += list(_of_call(f"calls/{group.name}", call.name, pair, (_names(theirs), _names(ours))))
+    return found
+
+
+def _of_call(
+    case: str,
+    name: str,
+    answers: tuple[recordings.Answer | None, recordings.Answer | None],
+    names: tuple[dict[str, str], dict[str, str]],
+) -> Iterator[compare.Difference]:
+    theirs, ours = answers
+    if theirs is None or ours is None:
+        yield compare.Difference(case, name, _outcome(theirs), _outcome(ours))
+    elif _outcome(theirs) != _outcome(ours):
+        yield compare.Difference(case, name, _told(theirs, names[0]), _told(ours, names[1]))
+    else:
+        if isinstance(theirs, recordings.Refusal) and isinstance(ours, recordings.Refusal):
+            said = canonical.Names(names[0]).text(theirs.text), canonical.Names(names[1]).text(ours.text)
+            if texts.alike(*said):
+                ours = dataclasses.replace(ours, text=theirs.text)
+                names = names[0], names[0] | names[1]
+        yield from compare.differences(case, {name: theirs}, {name: ours}, rows.ignored_fields(), names)
+
+
+def _outcome(answer: recordings.Answer | None) -> str:
+    if answer is None:
+        return "(not asked)"
+    return answer.code if isinstance(answer, recordings.Refusal) else "OK"
+
+
+def _told(answer: recordings.Answer, names: dict[str, str]) -> str:
+    if isinstance(answer, recordings.Refusal):
+        return f"{answer.code}: {canonical.Names(names).text(answer.text)}"
+    return f"OK: {canonical.value(answer, canonical.Names(names))}"
+
+
+def _names(recording: recordings.Recording) -> dict[str, str]:
+    """Placeholders: of the run, and of executions, which calls name with the run's word."""
+    known = dict(recording.names)
+    for name in canonical.Names.of(recording.answers.values()).placeholders:
+        known[name] = canonical.Names(recording.names).text(name)
+    return known

@@ -1,5 +1,5 @@
 """x"""
 
 
-def alike(theirs: str, ours: str, request: object) -> bool:
+def alike(theirs: str, ours: str) -> bool:
     return theirs == ours
