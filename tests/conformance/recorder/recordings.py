@@ -36,6 +36,8 @@ class Recording:
     version: message.Message
     """What it says of itself: flyteidl.admin.GetVersionResponse."""
     answers: Mapping[str, Answer]
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Placeholders for names of its own, beside the executions'."""
 
 
 def answer_of(error: grpc.RpcError) -> Refusal:
@@ -51,7 +53,8 @@ def load(path: Path) -> Recording:
     """The recording in a file."""
     written = json.loads(path.read_text())
     version = _message(written["version"])
-    return Recording(version, {key: _answer(entry) for key, entry in written["answers"].items()})
+    answers = {key: _answer(entry) for key, entry in written["answers"].items()}
+    return Recording(version, answers, written["names"])
 
 
 def save(path: Path, recording: Recording) -> None:
@@ -59,7 +62,8 @@ def save(path: Path, recording: Recording) -> None:
     lines = [f"{json.dumps(key)}: {json.dumps(_written(answer))}" for key, answer in recording.answers.items()]
     version = json.dumps(_written(recording.version))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'{{"version": {version},\n"answers": {{\n' + ",\n".join(lines) + "\n}}\n")
+    names = json.dumps(recording.names)
+    path.write_text(f'{{"version": {version},\n"names": {names},\n"answers": {{\n' + ",\n".join(lines) + "\n}}\n")
 
 
 def _written(answer: Answer) -> dict[str, Any]:
