@@ -165,7 +165,7 @@ def test_the_wheel_of_the_sdk_works(tmp_path):
 )
 def test_wrong_specs(wrong, said):
     with pytest.raises(DefinitionError, match=said) as caught:
-        ImageSpec(**wrong)
+        ImageSpec(**wrong).image_name()
     assert f"{__file__}:" in str(caught.value)
 
 

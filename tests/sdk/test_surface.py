@@ -30,6 +30,7 @@ NAMES = [
     "ImageSpec",
     "ImperativeWorkflow",
     "LaunchPlan",
+    "NotebookTask",
     "OutputLocation",
     "PagerDuty",
     "PodTemplate",

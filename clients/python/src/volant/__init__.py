@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from volant.authoring.machines import GPUAccelerator as GPUAccelerator
     from volant.authoring.machines import PodTemplate as PodTemplate
     from volant.authoring.mapping import map_task as map_task
+    from volant.authoring.notebook import NotebookTask as NotebookTask
     from volant.authoring.notification import Email as Email
     from volant.authoring.notification import PagerDuty as PagerDuty
     from volant.authoring.notification import Slack as Slack
@@ -96,6 +97,7 @@ _HOMES = {
     "ImageSpec": "volant.authoring.image",
     "ImperativeWorkflow": "volant.authoring.imperative",
     "LaunchPlan": "volant.authoring.launch_plan",
+    "NotebookTask": "volant.authoring.notebook",
     "OutputLocation": "volant.authoring.containers",
     "PagerDuty": "volant.authoring.notification",
     "PodTemplate": "volant.authoring.machines",
@@ -158,6 +160,7 @@ __all__ = [
     "ImageSpec",
     "ImperativeWorkflow",
     "LaunchPlan",
+    "NotebookTask",
     "OutputLocation",
     "PagerDuty",
     "PodTemplate",

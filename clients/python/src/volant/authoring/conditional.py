@@ -32,7 +32,7 @@ class Branch(entity.Entity):
         failure: str | None,
     ) -> None:
         super().__init__(name, signature)
-        self.cases = list(cases)
+        self.cases: list[Case] = list(cases)
         self.else_node = else_node
         self.failure = failure
         """The message of `.fail(…)`; None where there's an else node."""

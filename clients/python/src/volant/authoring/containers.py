@@ -35,6 +35,11 @@ class VariableTask(task.Task):
         prefix = naming.module_of(self._module.__name__) if self._module is not None else ""
         super().__init__(f"{prefix}.{name}" if prefix else name, signature, settings)
 
+    @property
+    def home_module(self) -> types.ModuleType | None:
+        """The module that defines it."""
+        return self._module
+
     def loader_arguments(self) -> list[str]:
         """The module and the variable that hold this task."""
         if self._module is not None:
@@ -69,7 +74,7 @@ class ContainerTask(task.Task):
         options: As for `task`.
     """
 
-    task_type = "raw-container"
+    task_type: str = "raw-container"
 
     def __init__(
         self,
@@ -86,8 +91,8 @@ class ContainerTask(task.Task):
     ) -> None:
         settings = task.settings_from(user_code.caller_line(), {**options, "container_image": image})
         super().__init__(name, _signature(inputs, outputs), settings)
-        self.command = list(command)
-        self.arguments = list(arguments)
+        self.command: list[str] = list(command)
+        self.arguments: list[str] = list(arguments)
         self.input_data_dir = input_data_dir
         self.output_data_dir = output_data_dir
         self.metadata_format = metadata_format
@@ -112,7 +117,7 @@ class ContainerTask(task.Task):
 class Echo(task.Task):
     """Does nothing, in the engine itself: its outputs are its inputs, in their order."""
 
-    task_type = "echo"
+    task_type: str = "echo"
 
     def __init__(self, name: str, inputs: Mapping[str, Any] | None = None, **options: Any) -> None:
         outputs = {f"o{number}": kind for number, kind in enumerate((inputs or {}).values())}
@@ -163,7 +168,7 @@ class ShellTask(VariableTask):
         line = user_code.caller_line()
         if (script is None) == (script_file is None):
             raise errors.DefinitionError(f"{line}: ShellTask {name!r} needs either script= or script_file=")
-        self.output_locations = list(output_locs or ())
+        self.output_locations: list[OutputLocation] = list(output_locs or ())
         for location in self.output_locations:
             if location.var_type not in {File, Directory}:
                 raise errors.DefinitionError(
@@ -212,7 +217,7 @@ class ShellTask(VariableTask):
 class SQLTask(VariableTask):
     """A query; `{{ .inputs.x }}` stands for an input's value. Subclasses say where it runs."""
 
-    task_type = "sql"
+    task_type: str = "sql"
 
     def __init__(
         self,
@@ -225,7 +230,7 @@ class SQLTask(VariableTask):
     ) -> None:
         outputs = {"results": output_schema_type} if output_schema_type is not None else {}
         super().__init__(name, _signature(inputs, outputs), task.settings_from(user_code.caller_line(), options))
-        self.query_template = " ".join(query_template.split())
+        self.query_template: str = " ".join(query_template.split())
         if task_type is not None:
             self.task_type = task_type
 
@@ -253,7 +258,7 @@ class SQLite3Config:
 class SQLite3Task(SQLTask):
     """A query on an SQLite database, whose rows become a data frame (pandas' by default)."""
 
-    task_type = "python-task"
+    task_type: str = "python-task"
 
     def __init__(
         self,

@@ -27,7 +27,7 @@ class DynamicTask(task.PythonTask[P, R]):
         hints: Sequence[entity.Entity] = (),
     ) -> None:
         super().__init__(function, settings, name=name)
-        self.node_dependency_hints = list(hints)
+        self.node_dependency_hints: list[entity.Entity] = list(hints)
 
     @functools.cached_property
     def driver_task(self) -> driver.DriverTask:

@@ -18,8 +18,8 @@ class Entity(abc.ABC):
     """Whether a test replaces what it does."""
 
     def __init__(self, name: str, signature: interface.Interface) -> None:
-        self.name = name
-        self.interface = signature
+        self.name: str = name
+        self.interface: interface.Interface = signature
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"

@@ -81,11 +81,7 @@ class ImageSpec:
             raise errors.DefinitionError(
                 f"{line}: ImageSpec(python_version={self.python_version!r}): expected a version such as '3.12'"
             )
-        for path in (self.requirements, self.source_root, *self.archives(), *self.copy):
-            if path and not pathlib.Path(path).exists():
-                raise errors.DefinitionError(
-                    f"{line}: ImageSpec names {path!r}, which is not there (from {pathlib.Path.cwd()})"
-                )
+        object.__setattr__(self, "_line", line)
 
     # ---- other specs from this one
 
@@ -106,6 +102,16 @@ class ImageSpec:
         return dataclasses.replace(self, copy=(*self.copy, *_listed(paths)))
 
     # ---- the image
+
+    def check_files(self) -> None:
+        """Refuse files that are not there. Not done before: where the task runs, nobody needs them."""
+        for path in (self.requirements, self.source_root, *self.archives(), *self.copy):
+            if path and not pathlib.Path(path).exists():
+                line = getattr(self, "_line", "")
+                raise errors.DefinitionError(
+                    f"{line}: ImageSpec names {path!r}, which is not there (from {pathlib.Path.cwd()}). Give a path "
+                    f"from where you register, or a whole one"
+                )
 
     def archives(self) -> list[str]:
         """The packages that are files."""
@@ -149,6 +155,7 @@ class ImageSpec:
     @functools.cached_property
     def tag(self) -> str:
         """The tag: a hash of everything that goes into the image."""
+        self.check_files()
         digest = hashlib.sha256(self.dockerfile().encode() + self.requirement_lines().encode())
         for path in (*self.archives(), *filter(None, [self.source_root]), *self.copy):
             for file in _files(pathlib.Path(path)):
@@ -171,6 +178,7 @@ class ImageSpec:
     @functools.cached_property
     def recipe(self) -> str:
         """What a platform without images needs to know, as JSON."""
+        self.check_files()
         told: dict[str, Any] = {
             "packages": [one for one in self.packages if one not in self.archives()],
             "archives": [_archive(pathlib.Path(one)) for one in self.archives()],

@@ -50,7 +50,7 @@ class ImperativeWorkflow(workflow.Workflow):
         """Add an input; gives what stands for it."""
         if input_name in self.inputs:
             raise errors.DefinitionError(f"{user_code.caller_line()}: {self.name} has an input {input_name!r} already")
-        self.interface = interface.Interface(
+        self.interface: interface.Interface = interface.Interface(
             inputs={**self.interface.inputs, input_name: python_type}, outputs=self.interface.outputs
         )
         known = self.interface.typed.inputs.variables[input_name].type

@@ -68,7 +68,7 @@ class LaunchPlan(entity.Entity):
         )
         super().__init__(name, signature)
         self.workflow = target
-        self.fixed_inputs = dict(fixed_inputs)
+        self.fixed_inputs: dict[str, Any] = dict(fixed_inputs)
         self.settings = settings
         _check_schedule(line, self)
 

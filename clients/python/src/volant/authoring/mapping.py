@@ -35,7 +35,7 @@ class MapTask(entity.Entity):
             if name not in target.interface.inputs:
                 raise errors.DefinitionError(f"{line}: map_task: {target.name} has no input {name!r}")
         self.target = target
-        self.bound = dict(bound)
+        self.bound: dict[str, Any] = dict(bound)
         self.concurrency = concurrency
         self.min_successes = min_successes
         self.min_success_ratio = min_success_ratio

@@ -37,12 +37,12 @@ class Node:
     """A call of an entity inside a graph."""
 
     def __init__(self, node_id: str, called: entity.Entity, inputs: Mapping[str, bindings.Binding], line: str) -> None:
-        self.id = node_id
+        self.id: str = node_id
         self.entity = called
-        self.bindings = dict(inputs)
+        self.bindings: dict[str, bindings.Binding] = dict(inputs)
         self.line = line
         """File and line of the call."""
-        self.overrides = Overrides()
+        self.overrides: Overrides = Overrides()
         self.ordered_after: dict[Node, str] = {}
         """Nodes that must end before, without giving data, and the line that says so."""
         self.outputs: dict[str, promises.Promise] = {}

@@ -25,7 +25,7 @@ class NeedsValueError(BaseException):
     def __init__(self, operation: str, promise: str) -> None:
         self.operation = operation
         self.promise = promise
-        self.line = user_code.caller_line()
+        self.line: str = user_code.caller_line()
         super().__init__(f"{self.line}: {operation} needs the value of {promise}, which exists only at run time")
 
 

@@ -56,8 +56,8 @@ class Futures:
 class Task(entity.Entity):
     """Base of all tasks: has settings, and turns literals into literals where it is executed."""
 
-    task_type = "python-task"
-    task_type_version = 0
+    task_type: str = "python-task"
+    task_type_version: int = 0
     is_eager = False
 
     def __init__(self, name: str, signature: interface.Interface, settings: TaskSettings) -> None:
@@ -157,7 +157,7 @@ class PythonTask(Task, Generic[P, R]):
     ) -> None:
         super().__init__(name or naming.name_of(function), signature or interface.interface_of(function), settings)
         self.function = function
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async: bool = inspect.iscoroutinefunction(function)
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

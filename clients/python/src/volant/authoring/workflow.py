@@ -93,7 +93,7 @@ class PythonWorkflow(Workflow, Generic[P, R]):
         self._lock = threading.RLock()
         self._graph: node.Graph | None = None
         self._failure_node: node.Node | None = None
-        self.eager_reason = eager_reason
+        self.eager_reason: str = eager_reason
         """Why the body is run eagerly; empty while it isn't."""
         functools.update_wrapper(self, function)
         if inspect.iscoroutinefunction(function) and not eager_reason:

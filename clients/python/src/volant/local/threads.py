@@ -19,7 +19,9 @@ CALLS_AT_ONCE = 256
 """Calls of one eager body that run or wait side by side. A call waits only for earlier ones, so a bound can't block."""
 
 _numbers = itertools.count(1)
-slots = threading.BoundedSemaphore(int(os.environ.get("VOLANT_LOCAL_PARALLELISM") or max(8, 2 * (os.cpu_count() or 1))))
+slots: threading.BoundedSemaphore = threading.BoundedSemaphore(
+    int(os.environ.get("VOLANT_LOCAL_PARALLELISM") or max(8, 2 * (os.cpu_count() or 1)))
+)
 """Held while a task's function runs, not by what only waits for others."""
 
 

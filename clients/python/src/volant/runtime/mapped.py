@@ -85,4 +85,4 @@ class MapResolver:
         return ElementTask(inner, bound)
 
 
-map_task_resolver = MapResolver()
+map_task_resolver: MapResolver = MapResolver()

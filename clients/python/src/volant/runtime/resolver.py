@@ -46,7 +46,7 @@ def find_task(module: str, name: str) -> tasks.Task:
     return found
 
 
-default_task_resolver = DefaultResolver()
+default_task_resolver: DefaultResolver = DefaultResolver()
 
 
 def load_resolver(location: str) -> Resolver:

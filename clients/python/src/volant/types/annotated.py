@@ -24,7 +24,7 @@ class TypeAnnotation:
     """`Annotated[T, TypeAnnotation({...})]`: JSON data shown with the type, for tools."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
-        self.data = dict(data)
+        self.data: dict[str, Any] = dict(data)
 
 
 def extras(python_type: Any) -> tuple[Any, ...]:

@@ -29,7 +29,7 @@ class _Reference:
     blob_format: ClassVar[str] = ""
 
     def __init__(self, path: str | os.PathLike[str], remote_path: str | os.PathLike[str] | bool | None = None) -> None:
-        self.path = os.fspath(path)
+        self.path: str = os.fspath(path)
         """Where it is, as it was given or came in."""
         self._remote_path = remote_path
         self._hash = ""
@@ -333,8 +333,8 @@ class FileTransformer(_ReferenceTransformer):
     """Files."""
 
     name = "FlyteFilePath"
-    python_class = File
-    dimensionality = blobs.SINGLE
+    python_class: type[Any] = File
+    dimensionality: types_pb2.BlobType.BlobDimensionality.ValueType = blobs.SINGLE
 
     def check(self, source: pathlib.Path, python_type: Any) -> None:
         """It must be a file."""
@@ -364,8 +364,8 @@ class DirectoryTransformer(_ReferenceTransformer):
     """Directories."""
 
     name = "FlyteDirectory"
-    python_class = Directory
-    dimensionality = blobs.MULTIPART
+    python_class: type[Any] = Directory
+    dimensionality: types_pb2.BlobType.BlobDimensionality.ValueType = blobs.MULTIPART
 
     def check(self, source: pathlib.Path, python_type: Any) -> None:
         """It must be a directory."""
