@@ -4,15 +4,20 @@ import asyncio
 import datetime
 
 import pytest
+from connector_world import ConnectorWorld
+from kubernetes_world import KUBECONFIG, KubernetesWorld
 from launcher_worlds import TERMINAL, FakeWorld, ProcessWorld
 
 from volant_engine.launchers import port
 
 PHASE = port.AttemptPhase
-WORLDS = {"process": ProcessWorld, "fake": FakeWorld}
+WORLDS = {"connectors": ConnectorWorld, "process": ProcessWorld, "fake": FakeWorld, "kubernetes": KubernetesWorld}
+NO_CLUSTER = pytest.mark.skipif(not KUBECONFIG, reason="no cluster: KUBECONFIG is not set")
 
 
-@pytest.fixture(params=sorted(WORLDS))
+@pytest.fixture(
+    params=["connectors", "fake", pytest.param("kubernetes", marks=NO_CLUSTER), "process"],
+)
 async def world(request, tmp_path):
     made = WORLDS[request.param](tmp_path, slots=2)
     await made.open()

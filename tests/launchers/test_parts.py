@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volant_core import errors
-from volant_engine.launchers.process import archives, commands, memory, secrets, slots, verdicts
+from volant_engine.launchers import slots
+from volant_engine.launchers.process import archives, commands, memory, secrets, verdicts
 from volantidl.core import execution_pb2, security_pb2
 
 KIND = execution_pb2.ExecutionError.ErrorKind

@@ -128,6 +128,8 @@ def _convert_list(item: Any, value: Any, at: str) -> tuple[Any, ...]:
 
 
 def _convert_plain(hint: Any, value: Any, at: str) -> Any:
+    if hint is Any:
+        return value
     if hint is bool:
         text = str(value).lower()
         if text in _YES | _NO:

@@ -30,7 +30,7 @@ from volant_server import gate, gateway, health, listening, one_port, parts, seq
 from volant_server.settings import ServerSettings
 
 if TYPE_CHECKING:
-    from volant_engine.launchers.process.launcher import ProcessLauncher
+    from volant_engine.launchers.port import Launcher
     from volant_engine.reactor.engine import Engine
 
 _log = structlog.get_logger(__name__)
@@ -237,7 +237,7 @@ class Platform:
             registrations += catalog.servicers
         if "admin" in self.settings.services:
             admin = await self.sequence.open(
-                "admin", parts.open_admin(self.settings, self.database, self.blobs, self.clock)
+                "admin", parts.open_admin(self.settings, self.addresses, self.database, self.blobs, self.clock)
             )
             registrations += admin.servicers
             routes += admin.routes
@@ -316,7 +316,7 @@ class Platform:
             yield channel
 
     @contextlib.asynccontextmanager
-    async def _open_launcher(self) -> "AsyncIterator[ProcessLauncher]":
+    async def _open_launcher(self) -> "AsyncIterator[Launcher]":
         launcher = parts.make_launcher(self.settings, self.addresses, self.blobs, self.clock)
         try:
             yield launcher

@@ -144,6 +144,7 @@ def make_settings(folder: data_folder.DataFolder, options: Options, base: Server
             fsync=base.blobs.fsync,
         ),
         tasks=TaskSettings(
+            launcher=base.tasks.launcher,
             folder=folder.root,
             python=_absolute(options.task_python or base.tasks.python),
             slots=base.tasks.slots,

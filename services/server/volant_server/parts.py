@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
+import random
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from volant_admin.service import Admin
     from volant_core.blobstore.s3 import S3Store
     from volant_datacatalog.service import Datacatalog
-    from volant_engine.launchers.process.launcher import ProcessLauncher
     from volant_engine.reactor.engine import Engine
     from volant_objectstore.service import ObjectStore
 
@@ -207,8 +207,15 @@ def needed(path: Path | None, name: str) -> Path:
 
 def make_launcher(
     settings: ServerSettings, addresses: Addresses, blobs: blobstore.BlobStore, clock: clock.Clock
-) -> "ProcessLauncher":
-    """What runs attempts: processes of this machine."""
+) -> Launcher:
+    """What runs attempts, as settings.tasks.launcher says."""
+    make = {"process": _process_launcher, "kubernetes": _kubernetes_launcher}[settings.tasks.launcher]
+    return make(settings, addresses, blobs, clock)
+
+
+def _process_launcher(
+    settings: ServerSettings, addresses: Addresses, blobs: blobstore.BlobStore, clock: clock.Clock
+) -> Launcher:
     from volant_engine.launchers.process.launcher import ProcessLauncher
     from volant_engine.launchers.process.settings import ProcessSettings
 
@@ -225,7 +232,27 @@ def make_launcher(
     return ProcessLauncher(told, clock, blobs=blobs)
 
 
-def _task_environment(settings: ServerSettings, addresses: Addresses) -> dict[str, str]:
+def _kubernetes_launcher(
+    settings: ServerSettings, addresses: Addresses, blobs: blobstore.BlobStore, clock: clock.Clock
+) -> Launcher:
+    try:
+        from volant_engine.launchers.kubernetes.launcher import KubernetesLauncher
+    except ModuleNotFoundError as missing:
+        raise errors.FailedPreconditionError(
+            f"tasks.launcher is kubernetes, but {missing.name} is missing: pip install 'volant-server[kubernetes]'"
+        ) from missing
+
+    kubernetes = settings.kubernetes
+    platform = _platform_environment(settings, addresses)
+    if not kubernetes.give_keys:
+        for key in ("FLYTE_AWS_ACCESS_KEY_ID", "FLYTE_AWS_SECRET_ACCESS_KEY"):
+            platform.pop(key, None)
+    told = dataclasses.replace(kubernetes, environment={**platform, **kubernetes.environment})
+    chance = random.Random()  # noqa: S311 -- spreads pauses, guards nothing
+    return KubernetesLauncher(told, clock, blobs=blobs, chance=chance)
+
+
+def _platform_environment(settings: ServerSettings, addresses: Addresses) -> dict[str, str]:
     """How tasks find the platform, by the names that flytekit reads."""
     blobs = settings.blobs
     environment = {
@@ -237,11 +264,17 @@ def _task_environment(settings: ServerSettings, addresses: Addresses) -> dict[st
         "FLYTE_PLATFORM_INSECURE": "true",
         "VOLANT_DRIVER_ENDPOINT": settings.peers.admin or addresses.here,
     }
+    return {name: value for name, value in environment.items() if value}
+
+
+def _task_environment(settings: ServerSettings, addresses: Addresses) -> dict[str, str]:
+    """The same, for processes of this machine."""
+    environment = _platform_environment(settings, addresses)
     if any(name.lower() in _PROXIES for name in settings.tasks.environment):
         # Otherwise clients ask the proxy for what is on this machine.
         spared = settings.tasks.environment.get("NO_PROXY") or settings.tasks.environment.get("no_proxy") or ""
         environment["NO_PROXY"] = environment["no_proxy"] = ",".join(filter(None, (spared, _LOOPBACK)))
-    return {name: value for name, value in environment.items() if value}
+    return environment
 
 
 @contextlib.asynccontextmanager

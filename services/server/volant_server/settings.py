@@ -10,6 +10,7 @@ from volant_admin.settings import AdminSettings
 from volant_core import telemetry
 from volant_core.rpc import ServerSettings as RpcSettings
 from volant_datacatalog.settings import DatacatalogSettings
+from volant_engine.launchers.kubernetes.settings import KubernetesSettings
 from volant_engine.settings import EngineSettings
 
 ServiceName = Literal["admin", "datacatalog", "engine", "objectstore"]
@@ -84,8 +85,10 @@ class PeerSettings:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TaskSettings:
-    """How the process launcher runs tasks."""
+    """How tasks run: which launcher, and how the process launcher does it."""
 
+    launcher: Literal["process", "kubernetes"] = "process"
+    """`process`: as processes of this machine. `kubernetes`: as pods of a cluster, see `kubernetes`."""
     folder: Path | None = None
     """Where attempts, unpacked code and secrets are kept."""
     python: Path | None = None
@@ -127,6 +130,7 @@ class ServerSettings:
     blobs: BlobSettings = BlobSettings()
     peers: PeerSettings = PeerSettings()
     tasks: TaskSettings = dataclasses.field(default_factory=TaskSettings)
+    kubernetes: KubernetesSettings = dataclasses.field(default_factory=KubernetesSettings)
     datacatalog: DatacatalogSettings = DatacatalogSettings()  # noqa: RUF009 - frozen
     engine: EngineSettings = EngineSettings()  # noqa: RUF009 - frozen
     admin: AdminSettings = AdminSettings()  # noqa: RUF009 - frozen

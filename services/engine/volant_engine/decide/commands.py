@@ -32,6 +32,8 @@ class Launch:
     interruptible: bool
     appends_index: bool = False
     """Whether the last part of `output_dir`, the index, is added by the program itself."""
+    was_running: bool = False
+    """An engine before this one recorded that it ran."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -119,6 +119,9 @@ class FakeLauncher:
             name, port.AttemptPhase.FAILED, self._clock.now(), error=error, retryable=True
         )
 
+    def release(self, name: str) -> None:
+        """Nothing to let go of: one engine alone has it."""
+
     async def forget(self, name: str) -> None:
         """Let go of an ended attempt."""
         running = self._attempts.get(name)

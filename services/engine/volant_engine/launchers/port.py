@@ -41,6 +41,14 @@ class Attempt:
     is_eager: bool = False
     """It waits for other executions, so it holds no slot."""
     security_context: security_pb2.SecurityContext | None = None
+    workflow_name: str = ""
+    """Of the workflow that the execution runs."""
+    was_running: bool = False
+    """An engine before this one recorded that it ran: where nothing is left of it, it is lost, not new."""
+    resource_defaults: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What its project gives where the task asks for nothing, as Kubernetes names and writes it (cpu, memory…)."""
+    resource_limits: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """The most that its project allows."""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -78,6 +86,11 @@ class AttemptUpdate:
 class Launcher(Protocol):
     """A place where attempts run."""
 
+    @property
+    def running(self) -> int:
+        """How many of the attempts launched here run now."""
+        ...
+
     async def start(self, heard: Callable[[AttemptUpdate], None]) -> None:
         """Get ready. News is given to `heard`, on the event loop, in order for each attempt."""
         ...
@@ -90,12 +103,22 @@ class Launcher(Protocol):
         """End an attempt and everything that it started; no news of it comes afterwards. Unknown names are fine."""
         ...
 
+    def release(self, name: str) -> None:
+        """Let go of an attempt, which may be another engine's by now; it can be launched here again.
+
+        What runs, runs on, unheard; what waits here to be started never is.
+        """
+        ...
+
     async def forget(self, name: str) -> None:
         """The attempt is recorded as ended: its folder or pod may be cleaned up by policy."""
         ...
 
     def leftovers(self) -> Collection[str]:
-        """Names of attempts found at the start (running, or ended and not forgotten) that nobody has launched since."""
+        """Names of attempts that are here (running, or ended and not forgotten) and that nobody has launched here.
+
+        Where several engines share a place, that includes what the others have launched.
+        """
         ...
 
     async def close(self, *, end_attempts: bool) -> None:

@@ -151,6 +151,8 @@ class Attempts:
             interruptible=command.interruptible,
             is_eager=command.task.metadata.is_eager,
             security_context=spec.security_context if spec.HasField("security_context") else None,
+            workflow_name=one.assignment.workflow_id.name,
+            was_running=command.was_running,
             labels=dict(spec.labels.values),
             annotations=dict(spec.annotations.values),
         )
@@ -329,6 +331,7 @@ class Attempts:
         """Listen to the attempts of an execution no more; they run on, for another engine to adopt."""
         for name in one.attempts:
             self._targets.pop(name, None)
+            self._launcher.release(name)
         one.attempts.clear()
 
     def _take(self, name: str) -> _Target | None:

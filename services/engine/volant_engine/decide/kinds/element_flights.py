@@ -57,6 +57,8 @@ def _launch(run: state.Run, node: state.Node, flight: elements.Flight) -> None:
     raw = layout.raw_output_prefix(run.identity.raw_prefix, generated)
     before = f"{generated.rpartition('-')[0]}-{number - 1}"
     systems = node.detail.systems[flight.index]
+    was_running = flight.index in node.detail.ran
+    node.detail.ran.discard(flight.index)
     run.commands.append(
         commands.Launch(
             node_id=node.id,
@@ -75,6 +77,7 @@ def _launch(run: state.Run, node: state.Node, flight: elements.Flight) -> None:
                 f"{layout.raw_output_prefix(run.identity.raw_prefix, before)}/{layout.CHECKPOINTS}" if number else ""
             ),
             interruptible=lifecycle.interruptible(run, node, spec, systems),
+            was_running=was_running,
         )
     )
 

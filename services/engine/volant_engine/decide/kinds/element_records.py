@@ -129,3 +129,5 @@ def _put_back(node: state.Node, progress: elements.Progress, index: int, record:
     else:
         # What runs already comes first: it is adopted.
         progress.queue.appendleft(index)
+        if record.phase == _Phase.RUNNING:
+            progress.ran.add(index)

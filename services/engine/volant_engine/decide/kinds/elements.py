@@ -227,6 +227,7 @@ class Progress:
         "numbers",
         "outputs",
         "queue",
+        "ran",
         "ready",
         "size",
         "states",
@@ -252,6 +253,8 @@ class Progress:
         self.next = 0
         self.queue: collections.deque[int] = collections.deque()
         """Elements to be launched before those that are next."""
+        self.ran: set[int] = set()
+        """Of these, the ones whose attempt an engine before this one had seen running."""
         self.flights: dict[int, Flight] = {}
         self.done = 0
         self.failed = 0

@@ -130,7 +130,7 @@ def _launch(run: state.Run, node: state.Node, progress: Progress) -> None:
     execution = run.identity.execution
     generated = naming.generated_name(execution.name, node.id, node.attempt)
     interruptible = lifecycle.interruptible(run, node, node.spec, node.system_failures)
-    attempts.begin(run, node, interruptible=interruptible)
+    attempt = attempts.begin(run, node, interruptible=interruptible)
     raw = layout.raw_output_prefix(run.identity.raw_prefix, generated)
     node.checkpoint_uri = f"{raw}/{layout.CHECKPOINTS}"
     inputs = None if node.input_uri else node.inputs
@@ -153,6 +153,7 @@ def _launch(run: state.Run, node: state.Node, progress: Progress) -> None:
             raw_output_prefix=raw,
             prev_checkpoint=prev,
             interruptible=interruptible,
+            was_running=bool(attempt.started_at),
         )
     )
     if inputs is not None and inputs.ByteSize() > run.limits.held:

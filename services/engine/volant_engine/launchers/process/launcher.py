@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from volant_core import aio, errors
 from volant_core import clock as core_clock
 from volant_core.blobstore import port as blob_port
-from volant_engine.launchers import port
+from volant_engine.launchers import port, slots
 from volant_engine.launchers.process import (
     archives,
     commands,
@@ -25,7 +25,6 @@ from volant_engine.launchers.process import (
     recipes,
     run,
     secrets,
-    slots,
     verdicts,
     zygote_node,
     zygotes,
@@ -110,6 +109,9 @@ class ProcessLauncher:
             claim = await asyncio.to_thread(folders.read_claim, folder)
             if claim is not None:
                 await self._kill(claim, name)
+
+    def release(self, name: str) -> None:
+        """Nothing to let go of: one engine alone uses this machine's folder, and will launch the attempt again."""
 
     async def forget(self, name: str) -> None:
         """The attempt is recorded as ended: its folder is removed, unless the settings say otherwise."""

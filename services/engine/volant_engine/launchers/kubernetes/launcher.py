@@ -1,0 +1,392 @@
+"""The Kubernetes launcher: has a pod made for each attempt or adopts the one that is there, and tells of it.
+
+All news comes from the informer. A pod is judged when it changes, and again when time alone may change the verdict.
+Nothing of an attempt is kept here that a restart would miss: the pods are the truth, and one that is gone is judged by
+what it left in the object store.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import random
+from collections.abc import Callable, Collection
+
+import structlog
+
+from volant_core import aio, errors
+from volant_core import clock as core_clock
+from volant_core.blobstore import port as blob_port
+from volant_core.model import layout
+from volant_engine.launchers import port, slots
+from volant_engine.launchers.kubernetes import (
+    cluster,
+    growth,
+    informer,
+    logs,
+    making,
+    pod_spec,
+    pod_status,
+    removal,
+    templates,
+)
+from volant_engine.launchers.kubernetes import settings as kubernetes_settings
+from volantidl.core import execution_pb2
+
+_log = structlog.get_logger(__name__)
+_RESULTS = (layout.OUTPUTS, layout.ERROR, layout.FUTURES)
+_LAST_LINES = 20
+_LAST_WORDS = 2.0
+"""Seconds that reading the log of a pod may take, before it is deleted."""
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Run:
+    """An attempt that was launched here and has not ended."""
+
+    attempt: port.Attempt
+    namespace: str
+    source: logs.Source
+    since: datetime.datetime
+    """When it was launched here: nothing of it happened before."""
+    making: "asyncio.Task[None] | None" = None
+    is_asked_for: bool = False
+    """Whether the API server may have its pod by now."""
+    has_slot: bool = False
+    told: tuple[port.AttemptPhase, str] | None = None
+    began: datetime.datetime | None = None
+    timer: asyncio.TimerHandle | None = None
+    ended: bool = False
+
+    @property
+    def name(self) -> str:
+        """The attempt's."""
+        return self.attempt.name
+
+
+class KubernetesLauncher:
+    """Runs attempts as pods."""
+
+    def __init__(
+        self,
+        settings: kubernetes_settings.KubernetesSettings,
+        clock: core_clock.Clock,
+        *,
+        blobs: blob_port.BlobStore,
+        chance: random.Random,
+    ) -> None:
+        """Keep what it needs; `start` makes it ready."""
+        self._settings = settings
+        self._clock = clock
+        self._blobs = blobs
+        self._api = cluster.Cluster(settings)
+        self._informer = informer.Informer(self._api, settings, chance, self._changed)
+        self._maker = making.Maker(self._api, settings, clock, chance)
+        self._logs = logs.Logs(self._api, settings, blobs)
+        self._templates = templates.Templates(self._api, settings, clock)
+        self._removal = removal.Removal(self._api, settings, clock)
+        self._slots = slots.Slots(settings.pods) if settings.pods else None
+        self._tasks = aio.Tasks("pods")
+        self._runs: dict[str, _Run] = {}
+        self._heard: Callable[[port.AttemptUpdate], None] = _deaf
+
+    @property
+    def running(self) -> int:
+        """How many of the attempts launched here run now."""
+        return sum(run.began is not None for run in self._runs.values())
+
+    async def start(self, heard: Callable[[port.AttemptUpdate], None]) -> None:
+        """See what is there. UnavailableError or FailedPreconditionError when the cluster can't be asked."""
+        self._heard = heard
+        await self._api.open()
+        try:
+            await self._informer.start()
+        except cluster.RefusedError as refused:
+            raise errors.FailedPreconditionError(
+                f"the Kubernetes API server refuses to list pods: {refused.message}; the engine's account needs get, "
+                "list, watch, create and delete on pods, and get on pods/log, in all namespaces"
+            ) from refused
+        self._logs.start()
+        self._tasks.start("watch", self._informer.run())
+        self._tasks.start("orphans", self._removal.remove_orphans(self._orphans))
+
+    async def launch(self, attempt: port.Attempt) -> None:
+        """Run the attempt, or adopt it. Returns when it is accepted; its pod may be made afterwards."""
+        known = self._runs.get(attempt.name)
+        if known is not None:
+            if known.began is not None:
+                self._tell(known, port.AttemptPhase.RUNNING, known.began, started=known.began)
+            return
+        namespace = pod_spec.namespace_of(attempt, self._settings)
+        pod = self._informer.pods.get(attempt.name)
+        manifest = None
+        if pod is None and not attempt.was_running:
+            manifest = await self._manifest(attempt)
+        source = logs.Source(namespace, attempt.name, attempt.name, self._logs.place(attempt))
+        run = self._runs[attempt.name] = _Run(attempt, namespace, source, self._clock.now())
+        source.container = pod_spec.main_container(attempt)
+        pod = self._informer.pods.get(attempt.name)
+        if pod is not None:
+            run.is_asked_for = True
+            self._hold_slot(run)
+            self._judge(run, pod)
+        elif manifest is None:
+            self._tasks.start(f"look for {attempt.name}", self._conclude_lost(run))
+        else:
+            run.making = self._tasks.start(f"make {attempt.name}", self._make(run, manifest))
+
+    async def stop(self, name: str, reason: str) -> None:
+        """End an attempt: its pod is deleted, which gives it its grace. No news of it comes afterwards."""
+        run = self._runs.get(name)
+        pod = self._informer.pods.get(name)
+        if run is not None:
+            _log.info("ending an attempt", attempt=name, reason=reason)
+            await self._let_go(run)
+            pod = self._informer.pods.get(name)
+            if run.began is not None and pod is not None:
+                with contextlib.suppress(TimeoutError):  # its node may be lost
+                    async with asyncio.timeout(_LAST_WORDS):
+                        await self._logs.keep(run.source)
+        if pod is not None:
+            await self._removal.remove(pod, grace=self._settings.stop_seconds)
+        elif run is not None and run.is_asked_for:
+            await self._removal.remove_named(run.namespace, name, grace=self._settings.stop_seconds)
+
+    def release(self, name: str) -> None:
+        """Let go of an attempt: what runs, runs on, unheard; what waits here to be started never is."""
+        run = self._runs.get(name)
+        if run is not None:
+            self._tasks.start(f"release {name}", self._let_go(run))
+            self._forget_run(run)
+
+    async def forget(self, name: str) -> None:
+        """The attempt is recorded as ended: its pod is deleted, after as long as the settings keep such."""
+        pod = self._informer.pods.get(name)
+        if pod is not None:
+            verdict = pod_status.judge(pod, self._clock.now(), self._settings)
+            self._removal.remove_later(pod, verdict)
+
+    def leftovers(self) -> Collection[str]:
+        """Names of attempts that have a pod and that nobody has launched here, nor forgotten."""
+        return self._informer.pods.keys() - self._runs.keys() - set(self._removal.due)
+
+    async def close(self, *, end_attempts: bool) -> None:
+        """Shut down. With `end_attempts`, delete the pods of what runs; else leave them, to be adopted."""
+        self._heard = _deaf
+        if end_attempts:
+            names = list(self._runs)
+            async with asyncio.TaskGroup() as group:
+                for name in names:
+                    group.create_task(self._end(name), name=f"end {name}")
+        for run in list(self._runs.values()):
+            self._forget_run(run)
+        await self._tasks.cancel()
+        await self._logs.close()
+        await self._removal.close()
+        await self._api.close()
+
+    # Making
+
+    async def _manifest(self, attempt: port.Attempt) -> cluster.Object:
+        template = await self._templates.of(attempt)
+        memory = await growth.needed(self._blobs, attempt, self._settings)
+        return pod_spec.build(attempt, self._settings, template, memory)
+
+    async def _make(self, run: _Run, manifest: cluster.Object) -> None:
+        def waits(reason: str) -> None:
+            self._say(run, port.AttemptPhase.QUEUED, self._clock.now(), reason)
+
+        if self._slots is not None and not run.attempt.is_eager:
+            if not self._slots.try_acquire():
+                waits("waits for a free slot")
+                await self._slots.acquire()
+            run.has_slot = True
+        run.is_asked_for = True
+        try:
+            pod = await self._maker.make(manifest, waits)
+        except making.NotMadeError as refused:
+            at = self._clock.now()
+            verdict = pod_status.Verdict(port.AttemptPhase.FAILED, at, error=refused.error, retryable=refused.retryable)
+            self._end_run(run, verdict, has_log=False)
+            return
+        run.making = None
+        self._informer.see(pod)
+
+    def _hold_slot(self, run: _Run) -> None:
+        if self._slots is not None and not run.attempt.is_eager and not run.has_slot:
+            self._slots.force()
+            run.has_slot = True
+
+    # Judging
+
+    def _changed(self, name: str, pod: informer.Pod, is_there: bool) -> None:
+        if not is_there:
+            self._removal.gone(name)
+        run = self._runs.get(name)
+        if run is None:
+            return
+        if is_there:
+            self._judge(run, pod)
+        else:
+            verdict = pod_status.gone(pod, self._clock.now(), self._settings)
+            self._tasks.start(f"conclude {name}", self._conclude_gone(run, verdict))
+
+    def _judge(self, run: _Run, pod: informer.Pod) -> None:
+        if run.ended:
+            return
+        if run.timer is not None:
+            run.timer.cancel()
+            run.timer = None
+        now = self._clock.now()
+        verdict = pod_status.judge(pod, now, self._settings)
+        if verdict.is_end:
+            self._conclude(run, verdict)
+            return
+        if verdict.again is not None:
+            pause = max(0.05, (verdict.again - now).total_seconds())
+            run.timer = asyncio.get_running_loop().call_later(pause, self._judge_again, run)
+        if verdict.phase is port.AttemptPhase.RUNNING:
+            self._begin(run, verdict.started_at or verdict.at)
+        elif run.began is None:
+            self._say(run, verdict.phase, verdict.at, verdict.reason)
+
+    def _judge_again(self, run: _Run) -> None:
+        run.timer = None
+        pod = self._informer.pods.get(run.name)
+        if pod is not None and self._runs.get(run.name) is run:
+            self._judge(run, pod)
+
+    def _begin(self, run: _Run, at: datetime.datetime) -> None:
+        if run.began is None:
+            run.began = max(at, run.since)
+            self._tell(run, port.AttemptPhase.RUNNING, run.began, started=run.began)
+            self._logs.follow(run.source)
+
+    def _conclude(self, run: _Run, verdict: pod_status.Verdict) -> None:
+        """The pod has ended. What it takes to say so well is done first; most often that is nothing."""
+        ran_out = verdict.error is not None and verdict.error.code == "OOMKilled" and self._settings.oom_factor
+        if verdict.is_mute or ran_out:
+            run.ended = True
+            self._tasks.start(f"conclude {run.name}", self._conclude_failure(run, verdict))
+        else:
+            self._end_run(run, verdict, has_log=True)
+
+    async def _conclude_failure(self, run: _Run, verdict: pod_status.Verdict) -> None:
+        assert verdict.error is not None, "a failure says why"
+        if verdict.is_mute:
+            said = await self._logs.tail(run.source, _LAST_LINES)
+            if said:
+                verdict.error.message += f" The last that it said:\n{said}"
+        if verdict.error.code == "OOMKilled":
+            manifest = await self._manifest(run.attempt)
+            main = next(one for one in manifest["spec"]["containers"] if one["name"] == run.source.container)
+            memory = main["resources"].get("limits", {}).get("memory", "")
+            if memory:
+                await growth.note(self._blobs, run.attempt, memory)
+        self._end_run(run, verdict, has_log=True)
+
+    async def _conclude_gone(self, run: _Run, verdict: pod_status.Verdict) -> None:
+        """The pod is not there any more."""
+        if run.ended or self._runs.get(run.name) is not run:
+            return
+        run.ended = True
+        if verdict.phase is not port.AttemptPhase.SUCCEEDED and await self._has_results(run.attempt):
+            verdict = pod_status.Verdict(port.AttemptPhase.SUCCEEDED, verdict.at, started_at=verdict.started_at)
+        self._end_run(run, verdict, has_log=True)
+
+    async def _conclude_lost(self, run: _Run) -> None:
+        """An engine before this one had seen it run."""
+        verdict = pod_status.vanished(f"{run.namespace}/{run.name}", self._clock.now())
+        await self._conclude_gone(run, verdict)
+
+    async def _has_results(self, attempt: port.Attempt) -> bool:
+        prefix = attempt.output_prefix.rstrip("/")
+        for name in _RESULTS:
+            if await self._blobs.head(f"{prefix}/{name}") is not None:
+                return True
+        return False
+
+    # Ending
+
+    def _end_run(self, run: _Run, verdict: pod_status.Verdict, *, has_log: bool) -> None:
+        if self._runs.get(run.name) is not run:
+            return
+        if run.began is None and verdict.started_at is not None:
+            run.began = max(verdict.started_at, run.since)
+            self._tell(run, port.AttemptPhase.RUNNING, run.began, started=run.began)
+        began = run.began
+        self._forget_run(run)
+        if has_log and began is not None:
+            self._removal.after(run.name, self._tasks.start(f"log of {run.name}", self._logs.keep(run.source)))
+        self._tell(
+            run,
+            verdict.phase,
+            max(verdict.at, began or run.since),
+            error=verdict.error,
+            retryable=verdict.retryable,
+            has_log=began is not None,
+        )
+
+    def _forget_run(self, run: _Run) -> None:
+        """It is none of ours any more: no timers, no slot."""
+        run.ended = True
+        if run.timer is not None:
+            run.timer.cancel()
+            run.timer = None
+        if run.has_slot and self._slots is not None:
+            run.has_slot = False
+            self._slots.release()
+        if self._runs.get(run.name) is run:
+            del self._runs[run.name]
+
+    async def _let_go(self, run: _Run) -> None:
+        """Make nothing of it any more. A call that is under way is waited for, so that its pod is known."""
+        self._forget_run(run)
+        if run.making is not None:
+            await aio.cancel_all([run.making])
+        await self._logs.leave(run.source)
+
+    async def _end(self, name: str) -> None:
+        try:
+            await self.stop(name, "the engine is shut down")
+        except errors.VolantError as error:
+            _log.warning("an attempt could not be ended", attempt=name, error=error.message)
+
+    def _orphans(self) -> list[informer.Pod]:
+        left = self.leftovers()
+        return [pod for name, pod in self._informer.pods.items() if name in left]
+
+    # News
+
+    def _say(self, run: _Run, phase: port.AttemptPhase, at: datetime.datetime, reason: str) -> None:
+        """Tell of a phase before it runs, where that is new."""
+        if run.told != (phase, reason) and not run.ended:
+            run.told = (phase, reason)
+            self._heard(port.AttemptUpdate(run.name, phase, max(at, run.since), reason=reason))
+
+    def _tell(
+        self,
+        run: _Run,
+        phase: port.AttemptPhase,
+        at: datetime.datetime,
+        *,
+        started: datetime.datetime | None = None,
+        error: execution_pb2.ExecutionError | None = None,
+        retryable: bool = False,
+        has_log: bool = True,
+    ) -> None:
+        self._heard(
+            port.AttemptUpdate(
+                name=run.name,
+                phase=phase,
+                at=at,
+                started_at=started,
+                error=error,
+                retryable=retryable,
+                logs=self._logs.links(run.attempt) if has_log else (),
+            )
+        )
+
+
+def _deaf(_: port.AttemptUpdate) -> None:
+    """Before the start and after the end, nobody listens."""
