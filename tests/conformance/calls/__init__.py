@@ -6,6 +6,7 @@
     python -m calls record ENDPOINT [--catalog ENDPOINT] [GROUP…]     at the real Flyte, into ../recordings/calls
     python -m calls compare ENDPOINT [GROUP…]                         at Volant, held against the recordings
 
-Some hundred calls take seconds at either. Never put a workflow that contains itself into a group: the real Flyte's compiler
-recurses on it until its process dies.
+Some hundred calls take seconds at either. Two calls are not asked of the real Flyte, for what they do to it: a workflow that
+contains itself (its compiler recurses until the process dies) and attributes of an empty project (they are taken, and count for
+every project).
 """

@@ -5,7 +5,7 @@ import shlex
 import string
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -77,10 +77,9 @@ class Player:
                 raise ConnectionError(f"{group}, {call.name}: nobody answers any more: {error.details()}") from error
             return recordings.answer_of(error)
         if call.only:
-            entries = getattr(reply, call.only)
-            kept = [entry for entry in entries if run in str(entry)]
-            del entries[:]
-            entries.extend(kept)
+            _replace(getattr(reply, call.only), lambda entries: [entry for entry in entries if run in str(entry)])
+        if call.unordered:
+            _replace(_at(reply, call.unordered), lambda entries: sorted(entries, key=str))
         return reply
 
     def _method(self, service: str, method: str) -> Any:
@@ -99,6 +98,18 @@ def request_of(call: reading.Call, group: str, run: str) -> message.Message:
         return json_format.ParseDict(reading.filled(call.request, group, run), request)
     except json_format.ParseError as error:
         raise ValueError(f"{group}, {call.name}: {error}") from error
+
+
+def _at(reply: Any, path: str) -> Any:
+    for step in path.split("."):
+        reply = getattr(reply, step)
+    return reply
+
+
+def _replace(entries: Any, change: Callable[[list[Any]], list[Any]]) -> None:
+    kept = change(list(entries))
+    del entries[:]
+    entries.extend(kept)
 
 
 def _says(answer: recordings.Answer, wanted: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ A group is a list of calls in the order in which they are played, on names of it
       hex: fa7f0161                       # bytes put behind the request, such as a field nobody knows
       until: {closure.phase: RUNNING}     # asked again until the reply says so; a list: one of these
       only: configurations                # of this list in the reply, only the entries that name this run
+      unordered: overrides                # this list in the reply is sorted: Flyte's order is random
 
 In strings `<run>` is a word that is new in each run, `<p>` the group's own project, `<call>` the call's name with hyphens,
 and `<x*300>` 300 times x.
@@ -33,7 +34,7 @@ _PROJECT = {
     "call": "AdminService.RegisterProject",
     "send": {"project": {"id": "<p>", "name": "<p>"}},
 }
-_KEYS = {"name", "call", "send", "but", "hex", "until", "only"}
+_KEYS = {"name", "call", "send", "but", "hex", "until", "only", "unordered"}
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 _REPEATED = re.compile(r"<(.)\*(\d+)>")
 
@@ -49,6 +50,7 @@ class Call:
     hex: str = ""
     until: dict[str, Any] = dataclasses.field(default_factory=dict)
     only: str = ""
+    unordered: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
