@@ -306,7 +306,7 @@ def test_command_line_logs(cli):
 def test_command_line_registers_and_activates(cli):
     result = cli("register", FILE)
     assert result.exit_code == 0, result.output
-    assert "✔ launch plan sdk_nightly" in result.stderr
+    assert "= sdk_nightly" in result.stderr or "✔ sdk_nightly" in result.stderr
     shown = json.loads(cli("activate", "sdk_nightly", "-o", "json").stdout)
     assert shown["state"] == "active"
     assert cli("activate", "sdk_nightly", "--off").exit_code == 0

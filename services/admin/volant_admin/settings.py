@@ -51,4 +51,6 @@ class AdminSettings:
     """Where no TASK_RESOURCE attributes say otherwise."""
     executions: ExecutionSettings = dataclasses.field(default_factory=ExecutionSettings)
     dispatch: DispatchSettings = dataclasses.field(default_factory=DispatchSettings)
+    pages_url: str = ""
+    """URL of the pages as browsers reach them, told to clients that ask for the version; `volant up` knows its own."""
     dataproxy: DataProxySettings = dataclasses.field(default_factory=DataProxySettings)

@@ -5,12 +5,15 @@ import importlib.metadata
 from volant_core import rpc
 from volantidl.admin import version_pb2
 
+PAGES = "volant-pages"
+
 
 class VersionMethods:
     """The version."""
 
-    def __init__(self) -> None:
-        """Find it out once."""
+    def __init__(self, pages_url: str) -> None:
+        """Find it out once. Clients are told of `pages_url` in the answer's metadata: Flyte's message has no place."""
+        self._metadata = ((PAGES, pages_url),) if pages_url else ()
         try:
             version = f"v{importlib.metadata.version('volant-server')}"
         except importlib.metadata.PackageNotFoundError:  # run from the source tree
@@ -22,4 +25,5 @@ class VersionMethods:
     async def GetVersion(
         self, request: version_pb2.GetVersionRequest, context: rpc.RpcContext
     ) -> version_pb2.GetVersionResponse:
+        await context.send_initial_metadata(self._metadata)
         return self._response

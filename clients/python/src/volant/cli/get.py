@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
 
 from volant.cli import inputs as typed
-from volant.cli import platform
-from volant.client import execution, remote
+from volant.cli import live, platform, watching
+from volant.client import execution, registered, remote, tree
 from volant.types import compatibility
 
 _KINDS = ["executions", "tasks", "workflows", "launchplans"]
@@ -28,9 +29,9 @@ def get(platform_: remote.Remote, *, kind: str, name: str | None, version: str, 
     kind = kind if kind.endswith("s") else f"{kind}s"
     if kind == "executions":
         if name is None:
-            platform.show([_execution_row(one) for one in platform_.recent_executions(limit)], form)
+            platform.show([_row(one, form) for one in platform_.recent_executions(limit)], form)
         else:
-            platform.show(_execution(platform_.fetch_execution(name)), form)
+            _show_execution(platform_, platform_.fetch_execution(name), form)
     elif name is None:
         platform.show([{"name": found} for found in platform_.list_names(kind, limit)], form)
     else:
@@ -42,29 +43,46 @@ def get(platform_: remote.Remote, *, kind: str, name: str | None, version: str, 
         platform.show(_entity(fetch[kind](name, version)), form)
 
 
-def _execution_row(one: execution.Execution) -> dict[str, Any]:
+def _row(one: execution.Execution, form: str) -> dict[str, Any]:
     closure = one.message.closure
+    took: Any = closure.duration.ToTimedelta().total_seconds()
     return {
         "name": one.name,
         "phase": one.phase,
         "entity": one.message.spec.launch_plan.name,
-        "started": closure.created_at.ToDatetime().isoformat(timespec="seconds"),
-        "duration": str(closure.duration.ToTimedelta()),
+        "version": one.message.spec.launch_plan.version,
+        "created": f"{closure.created_at.ToDatetime().isoformat(timespec='seconds')}Z",
+        "seconds" if form == "json" else "took": took if form == "json" else live.duration(took),
     }
 
 
-def _execution(one: execution.Execution) -> dict[str, Any]:
-    shown: dict[str, Any] = {**_execution_row(one), "url": one.url}
-    shown["nodes"] = {found.id: f"{found.phase} {found.name}".strip() for found in one.nodes.values()}
+def _show_execution(platform_: remote.Remote, one: execution.Execution, form: str) -> None:
+    shown: dict[str, Any] = {**_row(one, form), "url": one.url}
     shown["inputs"] = {name: typed.to_data(value) for name, value in one.inputs.items()}
     if one.is_successful:
         shown["outputs"] = {name: typed.to_data(value) for name, value in one.outputs.items()}
     elif one.is_done:
         shown["error"] = str(one.failure())
-    return shown
+    if form == "json":
+        shown["nodes"] = [
+            {"id": found.id, "name": found.name, "phase": found.phase, "cache": found.cache_status}
+            for found in one.all_nodes()
+        ]
+        platform.show(shown, form)
+        return
+    for name in ("inputs", "outputs"):
+        if name in shown:
+            shown[name] = ", ".join(f"{key} = {json.dumps(value)}" for key, value in shown[name].items()) or "none"
+    error = shown.pop("error", "")
+    platform.show(shown, form)
+    click.echo()
+    for line in watching.rows(tree.Tree(platform_, one).look()):
+        click.echo(line)
+    if error:
+        click.echo(f"\n{error}")
 
 
-def _entity(found: remote.Registered) -> dict[str, Any]:
+def _entity(found: registered.Registered) -> dict[str, Any]:
     return {
         "name": found.name,
         "version": found.version,

@@ -18,6 +18,7 @@ from volant.authoring import interface
 from volant.types import annotated, engine, plain, transformer
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|ms|m|s)")
+_MODULES = re.compile(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 
 
@@ -26,7 +27,7 @@ class Typed(click.ParamType):  # type: ignore[type-arg] # older releases of clic
 
     def __init__(self, python_type: Any) -> None:
         self._python_type = python_type
-        self.name = transformer.describe(python_type)
+        self.name: str = _MODULES.sub("", transformer.describe(python_type))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The typed value; a usage error where the text is none."""
@@ -125,14 +126,24 @@ def from_data(data: Any, python_type: Any) -> Any:
 
 def read_file(path: pathlib.Path) -> Any:
     """Data of a JSON or YAML file."""
-    text = path.read_text()
-    if path.suffix in {".yaml", ".yml"}:
+    return parse(path.read_text(), str(path), is_yaml=path.suffix in {".yaml", ".yml"})
+
+
+def parse(text: str, source: str, *, is_yaml: bool = False) -> Any:
+    """Data of JSON text, or of YAML text."""
+    if not is_yaml:
         try:
-            import yaml  # noqa: PLC0415 - optional
-        except ImportError as cause:
-            raise errors.MissingDependencyError("pyyaml", "reading YAML inputs") from cause
+            return json.loads(text)
+        except ValueError as cause:
+            raise errors.TypeMismatchError(f"{source} is no JSON: {cause}") from cause
+    try:
+        import yaml  # noqa: PLC0415 - optional
+    except ImportError as cause:
+        raise errors.MissingDependencyError("pyyaml", "reading YAML inputs") from cause
+    try:
         return yaml.safe_load(text)
-    return json.loads(text)
+    except yaml.YAMLError as cause:
+        raise errors.TypeMismatchError(f"{source} is no YAML: {cause}") from cause
 
 
 def parameters(signature: interface.Interface) -> list[click.Option]:
@@ -144,12 +155,24 @@ def parameters(signature: interface.Interface) -> list[click.Option]:
         names = [flag, f"--{name}"] if flag != f"--{name}" else [flag]
         described = signature.docs.get(name, "")
         if name in signature.defaults:
-            described = f"{described} [default: {transformer.excerpt(signature.defaults[name], 40)}]".strip()
+            described = f"{described} [default: {_default(signature.defaults[name])}]".strip()
+        else:
+            described = f"{described} [required]".strip()
         if base is bool:
             made.append(click.Option(["/".join([flag, f"--no-{flag[2:]}"]), name], default=None, help=described))
         else:
             made.append(click.Option([*names, name], type=Typed(python_type), help=described))
     return made
+
+
+def _default(value: Any) -> str:
+    """A default as it would be typed."""
+    try:
+        plain_value = plain.of_any(value)
+        text = plain_value if isinstance(plain_value, str) else json.dumps(plain_value)
+    except (errors.VolantError, TypeError, ValueError):
+        return transformer.excerpt(value, 60)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def collect(signature: interface.Interface, given: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,8 +184,10 @@ def collect(signature: interface.Interface, given: Mapping[str, Any], data: Mapp
     inputs.update({name: value for name, value in given.items() if value is not None})
     missing = [name for name in signature.required if name not in inputs]
     if missing:
-        wanted = ", ".join(f"--{name} ({transformer.describe(signature.inputs[name])})" for name in missing)
-        raise errors.TypeMismatchError(f"missing inputs: {wanted}")
+        wanted = ", ".join(
+            f"--{name.replace('_', '-')} ({transformer.describe(signature.inputs[name])})" for name in missing
+        )
+        raise click.UsageError(f"missing inputs: {wanted}")
     return inputs
 
 

@@ -15,6 +15,7 @@ _COMMANDS = {
     "run": ("volant.cli.run", "Run a task, workflow or launch plan of a file, here or on a platform."),
     "register": ("volant.cli.register", "Upload code and register what it defines."),
     "get": ("volant.cli.get", "Show what a platform has: executions, tasks, workflows, launch plans."),
+    "watch": ("volant.cli.executions", "Watch an execution until it has ended."),
     "logs": ("volant.cli.executions", "Print what the tasks of an execution wrote."),
     "abort": ("volant.cli.executions", "End an execution."),
     "relaunch": ("volant.cli.executions", "Start an execution again, with the same inputs."),

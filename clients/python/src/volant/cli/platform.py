@@ -6,14 +6,26 @@ import contextlib
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
 from volant import errors
 from volant.authoring import entity, workflow
+from volant.cli import inputs as typed
 from volant.client import remote
+
+FAILED, USAGE, UNREACHABLE, TIMED_OUT = 1, 2, 3, 4
+"""Exit codes; 2 is click's for a wrong command line. 130 is for Ctrl-C."""
+
+
+class Refused(click.ClickException):
+    """A sentence, and the exit code that goes with it."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.exit_code = code  # type: ignore[misc] # click has it for classes only
 
 
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,11 +58,21 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def reported() -> Iterator[None]:
-    """Turn the SDK's exceptions into a line on the terminal and exit code 1."""
+    """Turn the SDK's exceptions, and those of files, into a sentence on the terminal and an exit code."""
     try:
         yield
     except errors.VolantError as error:
-        raise click.ClickException(str(error)) from error
+        raise Refused(str(error), _code_of(error)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(str(error), FAILED) from error
+
+
+def _code_of(error: errors.VolantError) -> int:
+    if isinstance(error, errors.TimedOutError):
+        return TIMED_OUT
+    if isinstance(error, errors.RemoteError) and error.code in {"UNAVAILABLE", "UNAUTHENTICATED"}:
+        return UNREACHABLE
+    return FAILED
 
 
 def show(value: Any, form: str) -> None:
@@ -63,6 +85,18 @@ def show(value: Any, form: str) -> None:
             click.echo(f"{key:<{width}}  {item}")
     else:
         table(list(value))
+
+
+def show_outputs(outputs: Mapping[str, Any], form: str | None) -> None:
+    """Print outputs: a single one bare, so that a script can take it."""
+    data = {name: typed.to_data(value) for name, value in outputs.items()}
+    if form == "json":
+        click.echo(json.dumps(data, indent=2))
+    elif len(data) == 1:
+        (only,) = data.values()
+        click.echo(only if isinstance(only, str) else json.dumps(only))
+    else:
+        show(data, "text")
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -81,6 +115,17 @@ def tell_of_eagerness(one: entity.Entity) -> None:
     """Say that a workflow is run eagerly and why, where its author didn't ask for it."""
     if isinstance(one, workflow.PythonWorkflow) and one.is_eager and one.eager_reason != "@eager":
         progress(f"{one.name} is run eagerly, without a fixed graph: {one.eager_reason}")
+
+
+def pairs(given: Iterable[str], option: str) -> dict[str, str]:
+    """KEY=VALUE options as a mapping."""
+    found = {}
+    for text in given:
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise click.BadParameter(f"expected KEY=VALUE, found {text!r}", param_hint=option)
+        found[key] = value
+    return found
 
 
 def progress(text: str) -> None:

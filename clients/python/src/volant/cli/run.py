@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from volant import errors
 from volant.authoring import entity
+from volant.cli import executions, loading, platform
 from volant.cli import inputs as typed
-from volant.cli import loading, platform, watching
-from volant.client import execution, remote
+from volant.client import remote
 from volant.runtime import failure
 
 _REMOTE_ONLY = ("version", "name", "wait", "watch", "timeout", "overwrite_cache", "image", "env", "tag", "copy")
@@ -40,7 +40,12 @@ def _options() -> list[click.Option]:
         click.Option(
             ["--wait", "volant_wait"], is_flag=True, default=None, help="Wait for the end, and print the outputs."
         ),
-        click.Option(["--watch", "volant_watch"], is_flag=True, default=None, help="Show the nodes while they run."),
+        click.Option(
+            ["--watch", "volant_watch"],
+            is_flag=True,
+            default=None,
+            help="The same, showing the nodes and what they write.",
+        ),
         click.Option(["--timeout", "volant_timeout"], type=float, help="Seconds to wait at most."),
         click.Option(
             ["--overwrite-cache", "volant_overwrite_cache"], is_flag=True, default=None, help="Run cached tasks too."
@@ -62,6 +67,23 @@ class _RunCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
+class _EntityCommand(click.Command):
+    """Shows an entity's inputs before the options that all have."""
+
+    def __init__(self, name: str, target: entity.Entity, shared: Sequence[click.Option]) -> None:
+        self._inputs = typed.parameters(target.interface)
+        taken = {flag for option in self._inputs for flag in (*option.opts, *option.secondary_opts)}
+        self._shared = [option for option in shared if not taken & {*option.opts, *option.secondary_opts}]
+        super().__init__(name, params=[*self._inputs, *self._shared], help=_summary(target))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, options in (("Inputs", self._inputs), ("Options", self._shared)):
+            shown = [record for option in options if (record := option.get_help_record(ctx)) is not None]
+            if shown:
+                with formatter.section(title):
+                    formatter.write_dl(shown)
+
+
 @click.pass_context
 def _run(
     ctx: click.Context, /, volant_file: str, volant_entity: str | None, volant_rest: tuple[str, ...], **given: Any
@@ -73,24 +95,22 @@ def _run(
             found = loading.entities_of(module)
             raise click.UsageError(f"say what to run: {', '.join(sorted(found)) or f'{file} defines nothing'}", ctx)
         target = loading.find(module, name)
-    entity_options = typed.parameters(target.interface)
-    taken = {flag for option in entity_options for flag in (*option.opts, *option.secondary_opts)}
-    own = [option for option in _options() if not taken & {*option.opts, *option.secondary_opts}]
-    command = click.Command(name, params=[*own, *entity_options], help=_summary(target))
+    command = _EntityCommand(name, target, _options())
     with command.make_context(f"volant run {file} {name}", list(volant_rest)) as inner:
         later = dict(inner.params)
-    settings = {}
-    for key, first in given.items():
-        second = later.pop(key, None)
-        settings[key.removeprefix("volant_")] = second if second not in (None, ()) else first
-    platform.tell_of_eagerness(target)
-    with platform.reported():
-        collected = typed.collect(target.interface, later, _file_inputs(settings["inputs_file"]))
-        if settings["remote"]:
-            _run_remotely(target, collected, settings, pathlib.Path(file))
-        else:
-            _refuse_remote_options(settings)
-            _show_outputs(target.interface.unwrap_outputs(_run_locally(target, collected)), settings["output"])
+        settings = {}
+        for key, first in given.items():
+            second = later.pop(key, None)
+            settings[key.removeprefix("volant_")] = second if second not in (None, ()) else first
+        platform.tell_of_eagerness(target)
+        with platform.reported():
+            collected = typed.collect(target.interface, later, _file_inputs(settings["inputs_file"]))
+            if settings["remote"]:
+                _run_remotely(target, collected, settings)
+            else:
+                _refuse_remote_options(settings)
+                outputs = target.interface.unwrap_outputs(_run_locally(target, collected))
+                platform.show_outputs(outputs, settings["output"])
 
 
 def _summary(target: entity.Entity) -> str:
@@ -101,7 +121,7 @@ def _summary(target: entity.Entity) -> str:
 def _file_inputs(name: str | None) -> dict[str, Any]:
     if not name:
         return {}
-    data = json.loads(sys.stdin.read()) if name == "-" else typed.read_file(pathlib.Path(name))
+    data = typed.parse(sys.stdin.read(), "the standard input") if name == "-" else typed.read_file(pathlib.Path(name))
     if not isinstance(data, dict):
         raise errors.TypeMismatchError(f"{name}: expected inputs by name, found {type(data).__name__}")
     return data
@@ -122,10 +142,12 @@ def _run_locally(target: entity.Entity, given: dict[str, Any]) -> Any:
         raise
     except Exception as error:
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-        raise click.ClickException(f"{target.name} failed{notes}\n\n{failure.message_of(error)}") from error
+        raise platform.Refused(
+            f"{target.name} failed{notes}\n\n{failure.message_of(error)}", platform.FAILED
+        ) from error
 
 
-def _run_remotely(target: entity.Entity, given: dict[str, Any], settings: dict[str, Any], file: pathlib.Path) -> None:
+def _run_remotely(target: entity.Entity, given: dict[str, Any], settings: dict[str, Any]) -> None:
     connected = remote.Remote(
         settings["endpoint"],
         insecure=settings["insecure"],
@@ -139,44 +161,27 @@ def _run_remotely(target: entity.Entity, given: dict[str, Any], settings: dict[s
         version=settings["version"],
         name=settings["name"] or "",
         overwrite_cache=bool(settings["overwrite_cache"]),
-        environment=dict(pair.split("=", 1) for pair in settings["env"]),
+        environment=platform.pairs(settings["env"], "--env"),
         tags=list(settings["tag"]),
         copy=settings["copy"] or "auto",
         image=settings["image"],
     )
-    platform.progress(f"{file.name}: execution {started.name}\n{started.url}")
-    if not settings["wait"] and not settings["watch"]:
-        if settings["output"] == "json":
-            click.echo(json.dumps({"name": started.name, "url": started.url}))
-        return
-    if settings["watch"]:
-        watching.watch(started, settings["timeout"])
-    finish(started.wait(settings["timeout"]), settings["output"])
+    executions.follow(
+        connected,
+        started,
+        settings["output"],
+        wait=bool(settings["wait"]),
+        watch=bool(settings["watch"]),
+        timeout=settings["timeout"],
+    )
 
 
-def finish(ended: execution.Execution, form: str | None) -> None:
-    """Print what an execution came to; exit code 1 if it didn't succeed."""
-    if not ended.is_successful:
-        raise click.ClickException(str(ended.failure()))
-    _show_outputs(dict(ended.outputs), form)
-
-
-def _show_outputs(outputs: dict[str, Any], form: str | None) -> None:
-    data = {name: typed.to_data(value) for name, value in outputs.items()}
-    if form == "json":
-        click.echo(json.dumps(data, indent=2))
-    elif len(data) == 1:
-        (only,) = data.values()
-        click.echo(only if isinstance(only, str) else json.dumps(only))
-    else:
-        platform.show(data, "text")
-
-
-run = _RunCommand(
+run: click.Command = _RunCommand(
     "run",
     callback=_run,
     help="Run a task, workflow or launch plan of a file, here or on a platform.\n\nIts inputs are options: "
-    "volant run FILE NAME --help shows them. Lists, dicts and dataclasses are written as JSON, or @file.",
+    "volant run FILE NAME --help shows them. Lists, dicts and dataclasses are written as JSON, or @file with JSON or "
+    "YAML in it.",
     params=[
         *_options(),
         click.Argument(["volant_file"], metavar="FILE", type=click.Path(exists=True, dir_okay=False)),

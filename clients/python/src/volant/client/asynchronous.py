@@ -28,7 +28,7 @@ class AsyncRemote:
     """A platform, for programs that run an event loop; see `Remote` for arguments and methods."""
 
     def __init__(self, endpoint: str | None = None, **settings: Any) -> None:
-        self.sync = remote.Remote(endpoint, **settings)
+        self.sync: remote.Remote = remote.Remote(endpoint, **settings)
         """The same platform, for calls that may block."""
 
     register = _threaded(remote.Remote.register)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import difflib
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,7 @@ class Execution:
     @property
     def url(self) -> str:
         """Its page."""
-        base = self._remote.config.console_url
+        base = self._remote.pages
         return f"{base}/console/projects/{self.id.project}/domains/{self.id.domain}/executions/{self.id.name}"
 
     @property
@@ -192,6 +193,21 @@ class Execution:
             yield found
             pending.extend(found.children[::-1])
 
+    def node(self, identifier: str) -> Node:
+        """A node by its id, wherever it is inside of others.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        known = []
+        for found in self.all_nodes():
+            if found.id == identifier:
+                return found
+            known.append(found.id)
+        near = difflib.get_close_matches(identifier, known, 1)
+        rest = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known[:30]) or 'none yet'}"
+        raise errors.NotFoundError(f"execution {self.name} has no node {identifier!r}; {rest}")
+
     def logs(self) -> dict[str, list[str]]:
         """What each node's attempts wrote, by the node's id; nodes without tasks are left out."""
         return {found.id: texts for found in self.all_nodes() if (texts := found.logs())}
@@ -264,6 +280,16 @@ class Outputs(Mapping[str, Any]):
 
 
 @dataclasses.dataclass(frozen=True)
+class LogPart:
+    """A log of an attempt."""
+
+    attempt: int
+    """The attempt's number, from 0."""
+    name: str
+    uri: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Node:
     """A node of an execution."""
 
@@ -299,9 +325,14 @@ class Node:
         return self.message.closure.error if self.message.closure.HasField("error") else None
 
     @property
+    def is_parent(self) -> bool:
+        """Whether other nodes are inside of it."""
+        return self.message.metadata.is_parent_node
+
+    @property
     def children(self) -> list[Node]:
         """Nodes of the sub-workflow, dynamic task or branch that it is."""
-        return list(self.execution._list_nodes(self.id)) if self.message.metadata.is_parent_node else []  # noqa: SLF001
+        return list(self.execution._list_nodes(self.id)) if self.is_parent else []  # noqa: SLF001
 
     def _data(self) -> node_execution_pb2.NodeExecutionGetDataResponse:
         request = node_execution_pb2.NodeExecutionGetDataRequest(id=self.message.id)
@@ -320,9 +351,21 @@ class Node:
         data = self._data()
         return Outputs(self._remote, self._remote.literals_of(data.full_inputs, data.inputs), {}, {})
 
+    def log_parts(self) -> list[LogPart]:
+        """Where what its task's attempts wrote is kept; a map's elements have one each."""
+        parts = []
+        for tried in self.attempts:
+            number = tried.id.retry_attempt
+            of_elements = [log for one in tried.closure.metadata.external_resources for log in one.logs]
+            parts += [LogPart(number, log.name, log.uri) for log in (*tried.closure.logs, *of_elements)]
+        return parts
+
     def logs(self) -> list[str]:
         """What each attempt of its task wrote, as far as that's kept."""
-        return ["".join(self._remote.read_text(log.uri) for log in tried.closure.logs) for tried in self.attempts]
+        texts: dict[int, list[str]] = {tried.id.retry_attempt: [] for tried in self.attempts}
+        for part in self.log_parts():
+            texts[part.attempt].append(self._remote.read_text(part.uri))
+        return ["".join(found) for found in texts.values()]
 
     @property
     def attempts(self) -> list[task_execution_pb2.TaskExecution]:

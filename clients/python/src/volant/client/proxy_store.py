@@ -28,6 +28,7 @@ class ProxyStore:
         self._settings = settings
         self._root = uuid.uuid4().hex
         self._prefix = ""
+        self._addresses: dict[str, str] = {}
 
     @property
     def prefix(self) -> str:
@@ -89,6 +90,24 @@ class ProxyStore:
     def read(self, uri: str) -> bytes:
         """An object's bytes."""
         return _HTTP.read(self._signed(uri))
+
+    def read_from(self, uri: str, start: int) -> bytes:
+        """An object's bytes from a place on; nothing where it ends there. For what is looked at again and again."""
+        if uri not in self._addresses:
+            self._addresses[uri] = self._signed(uri)
+        request = urllib.request.Request(self._addresses[uri], headers={"Range": f"bytes={start}-"})  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - the platform's own address
+                content: bytes = response.read()
+                return content if response.status == 206 else content[start:]
+        except urllib.error.HTTPError as cause:
+            if cause.code == 416:
+                return b""
+            self._addresses.pop(uri, None)  # it may have expired
+            kind = errors.NotFoundError if cause.code == 404 else errors.StorageError
+            raise kind(f"reading {uri}: status {cause.code}") from cause
+        except (OSError, http.client.HTTPException) as cause:
+            raise errors.StorageError(f"reading {uri}: {cause}") from cause
 
     def exists(self, uri: str) -> bool:
         """Whether there is such an object."""

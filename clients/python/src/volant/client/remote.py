@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import functools
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from volant import context, errors
+from volant import errors
 from volant.authoring import entity, mapping, reference, task
-from volant.client import channel, config, execution, proxy_store, registration
+from volant.client import channel, code, config, execution, proxy_store, registered, registration, uploads
 from volant.serialization import settings as serialization_settings
 from volant.serialization import specs
 from volant.storage import router
@@ -24,32 +24,9 @@ from volantidl.admin import (
     version_pb2,
     workflow_pb2,
 )
-from volantidl.core import identifier_pb2, interface_pb2, literals_pb2, tasks_pb2
+from volantidl.core import compiler_pb2, identifier_pb2, interface_pb2, literals_pb2, tasks_pb2
 
-_PARALLEL = 8
 _DESTINATION = "."
-
-
-@dataclasses.dataclass(frozen=True)
-class Registered:
-    """An entity that a platform has."""
-
-    id: identifier_pb2.Identifier
-    interface: interface_pb2.TypedInterface
-    fixed: frozenset[str] = frozenset()
-    """Inputs that a launch plan fixes."""
-    defaults: frozenset[str] = frozenset()
-    """Inputs that a launch plan has values for."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.id.name
-
-    @property
-    def version(self) -> str:
-        """Its version."""
-        return self.id.version
 
 
 class Remote:
@@ -73,17 +50,16 @@ class Remote:
         config_file: str | pathlib.Path | None = None,
         flyte_names: bool | None = None,
     ) -> None:
-        given = {
-            "endpoint": endpoint,
-            "insecure": insecure,
-            "project": project,
-            "domain": domain,
-            "flyte_names": flyte_names,
-        }
-        loaded = config.load(config_file)
-        self.config = dataclasses.replace(loaded, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
-        self.connection = channel.Connection(self.config)
-        self.store = proxy_store.ProxyStore(self.connection, self.config)
+        self.config: config.PlatformConfig = config.load(
+            config_file,
+            endpoint=endpoint,
+            insecure=insecure,
+            project=project,
+            domain=domain,
+            flyte_names=flyte_names,
+        )
+        self.connection: channel.Connection = channel.Connection(self.config)
+        self.store: proxy_store.ProxyStore = proxy_store.ProxyStore(self.connection, self.config)
 
     def __repr__(self) -> str:
         return f"<Remote {self.config.endpoint} {self.config.project}/{self.config.domain}>"
@@ -100,60 +76,81 @@ class Remote:
         images: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         activate: bool = False,
-        progress: Callable[[str, str], None] | None = None,
+        progress: registration.Progress | None = None,
     ) -> str:
-        """Upload the code and register entities with all that they use; gives the version.
+        """Upload the code and register entities with all that they use; gives the version of the first.
+
+        What the platform has already is left alone. Without a `version`, each entity's is made from the settings and
+        from the files that its module imports: who registers again after an edit registers only what the edit is part
+        of, and the rest keeps its version.
 
         Args:
             entities: Tasks, workflows, launch plans.
-            version: The version; made from the code and settings by default, so that nothing changes for the same code.
-            root: The folder whose code is uploaded; the topmost one of the entities' package by default.
-            copy: "auto" for the imported modules below the root, "all" for all files there, "none" for nothing.
+            version: The version of all of them.
+            root: The folder that is on the path; the one above the topmost package of the entities by default.
+            copy: "auto" for the files that are imported, "all" for all files below the root, "none" for nothing.
             image: The image of tasks that name none.
             images: Named images.
             environment: Variables for every task.
             activate: Make the launch plans active.
-            progress: Told the kind and name of each entity that is registered.
+            progress: Told of each entity.
         """
         settings = serialization_settings.SerializationSettings(
             project=self.config.project,
             domain=self.config.domain,
+            version=version or "",
             images=dict(images or {}),
             environment=dict(environment or {}),
             **({"image": image} if image else {}),
         )
-        settings = registration.with_code(self.store, settings, entities, root, copy)
-        settings = dataclasses.replace(settings, version=version or registration.version_of(settings))
-        with _uploads(self.store):
-            self.register_with(settings, *entities, activate=activate, progress=progress)
-        return settings.version
+        given = code.Code(entities, settings, root, copy)
+        with uploads.through(self.store):
+            first = version or (given.version_of(entities[0]) if entities else "")
+            self._bring(settings, entities, given, activate=activate, progress=progress, copy=copy)
+        return first
 
-    def register_with(
+    def _bring(
         self,
         settings: serialization_settings.SerializationSettings,
-        *entities: entity.Entity,
-        activate: bool = False,
-        progress: Callable[[str, str], None] | None = None,
+        entities: Sequence[entity.Entity],
+        given: code.Code,
+        *,
+        activate: bool,
+        progress: registration.Progress | None,
+        copy: str,
     ) -> None:
+        version_of = None if settings.version else given.version_of
+        parts = _translated(settings, entities, version_of)
+        work = registration.Registration(self.connection, progress or registration.silent)
+        archive_name = given.archive_name if settings.version and copy != "none" else None
+        missing = [work.missing_tasks(made, archive_name) for made in parts]
+        if any(missing) and copy != "none":
+            uri = self.store.upload_code(given.archive, given.archive_name)
+            parts = _translated(
+                dataclasses.replace(settings, distribution=uri, destination=_DESTINATION), entities, version_of
+            )
+        for made, tasks in zip(parts, missing, strict=True):
+            self._activate_new(made, work.create(made, tasks), activate=activate)
+
+    def register_with(self, settings: serialization_settings.SerializationSettings, *entities: entity.Entity) -> None:
         """Register entities with all that they use, under settings that are complete.
 
         Args:
             settings: Project, domain, version, code and image.
             entities: Tasks, workflows, launch plans.
-            activate: Make the launch plans active.
-            progress: Told the kind and name of each entity that is registered.
         """
-        translator = specs.Translator(settings)
-        for one in entities:
-            translator.add(one)
-        told = progress or registration.silent
-        for plan in registration.create_all(self.connection, translator.specs, told):
-            if activate or plan.name in translator.specs.activate:
+        work = registration.Registration(self.connection, registration.silent)
+        for made in _translated(settings, entities, None):
+            self._activate_new(made, work.create(made, work.missing_tasks(made, None)), activate=False)
+
+    def _activate_new(self, made: specs.Specs, plans: Sequence[identifier_pb2.Identifier], *, activate: bool) -> None:
+        for plan in plans:
+            if activate or plan.name in made.activate:
                 self.activate(plan)
 
-    def activate(self, plan: identifier_pb2.Identifier | Registered, *, active: bool = True) -> None:
+    def activate(self, plan: identifier_pb2.Identifier | registered.Registered, *, active: bool = True) -> None:
         """Make a version of a launch plan the active one, whose schedule counts; or inactive."""
-        identifier = plan.id if isinstance(plan, Registered) else plan
+        identifier = plan.id if isinstance(plan, registered.Registered) else plan
         request = launch_plan_pb2.LaunchPlanUpdateRequest(
             id=identifier, state=launch_plan_pb2.ACTIVE if active else launch_plan_pb2.INACTIVE
         )
@@ -161,22 +158,22 @@ class Remote:
 
     # ---- finding
 
-    def fetch_task(self, name: str, version: str = "") -> Registered:
+    def fetch_task(self, name: str, version: str = "") -> registered.Registered:
         """A registered task; the latest version by default."""
         found = self._fetch(identifier_pb2.TASK, "Task", name, version, task_pb2.Task, task_pb2.TaskList, "tasks")
-        return Registered(found.id, found.closure.compiled_task.template.interface)
+        return registered.Registered(found.id, found.closure.compiled_task.template.interface)
 
-    def fetch_workflow(self, name: str, version: str = "") -> Registered:
+    def fetch_workflow(self, name: str, version: str = "") -> registered.Registered:
         """A registered workflow; the latest version by default."""
         answer, several = workflow_pb2.Workflow, workflow_pb2.WorkflowList
         found = self._fetch(identifier_pb2.WORKFLOW, "Workflow", name, version, answer, several, "workflows")
-        return Registered(found.id, found.closure.compiled_workflow.primary.template.interface)
+        return registered.Registered(found.id, found.closure.compiled_workflow.primary.template.interface)
 
-    def fetch_launch_plan(self, name: str, version: str = "") -> Registered:
+    def fetch_launch_plan(self, name: str, version: str = "") -> registered.Registered:
         """A registered launch plan; the latest version by default."""
         answer, several = launch_plan_pb2.LaunchPlan, launch_plan_pb2.LaunchPlanList
         found = self._fetch(identifier_pb2.LAUNCH_PLAN, "LaunchPlan", name, version, answer, several, "launch_plans")
-        return _registered_launch_plan(found)
+        return registered.of_launch_plan(found)
 
     def _fetch(
         self,
@@ -207,11 +204,32 @@ class Remote:
         request = common_pb2.ObjectGetRequest(id=identifier)
         return self.connection.call(channel.ADMIN, "GetTask", request, task_pb2.Task).closure.compiled_task.template
 
+    def compiled_workflow(self, identifier: identifier_pb2.Identifier) -> compiler_pb2.CompiledWorkflowClosure:
+        """A registered workflow's graph, with those of its sub-workflows."""
+        request = common_pb2.ObjectGetRequest(id=identifier)
+        found = self.connection.call(channel.ADMIN, "GetWorkflow", request, workflow_pb2.Workflow)
+        return found.closure.compiled_workflow
+
     def version(self) -> str:
         """The platform's version."""
         request = version_pb2.GetVersionRequest()
         found = self.connection.call(channel.ADMIN, "GetVersion", request, version_pb2.GetVersionResponse)
         return found.control_plane_version.Version or "unknown"
+
+    @functools.cached_property
+    def pages(self) -> str:
+        """URL of the platform's pages: as configured, or as the platform says; else where its gRPC service is."""
+        if self.config.console:
+            return self.config.console
+        usual = f"{'http' if self.config.insecure else 'https'}://{self.config.endpoint}"
+        request = version_pb2.GetVersionRequest()
+        try:
+            _, told = self.connection.call_for_metadata(
+                channel.ADMIN, "GetVersion", request, version_pb2.GetVersionResponse, timeout=5
+            )
+        except errors.VolantError:
+            return usual
+        return told.get("volant-pages", usual)
 
     def interface_of(self, target: identifier_pb2.Identifier) -> interface_pb2.TypedInterface:
         """The interface of what an execution runs."""
@@ -220,13 +238,13 @@ class Remote:
         plan = self.connection.call(
             channel.ADMIN, "GetLaunchPlan", common_pb2.ObjectGetRequest(id=target), launch_plan_pb2.LaunchPlan
         )
-        return _registered_launch_plan(plan).interface
+        return registered.of_launch_plan(plan).interface
 
     # ---- executing
 
     def execute(
         self,
-        target: entity.Entity | Registered,
+        target: entity.Entity | registered.Registered,
         inputs: Mapping[str, Any] | None = None,
         *,
         version: str | None = None,
@@ -296,7 +314,7 @@ class Remote:
 
     def _encoded(self, target: Any, inputs: dict[str, Any]) -> tuple[dict[str, literals_pb2.Literal], Any]:
         """Inputs as literals, and the interface that the outputs will have, where it's known."""
-        if isinstance(target, Registered):
+        if isinstance(target, registered.Registered):
             return self._encode_guessed(target, inputs), None
         if isinstance(target, mapping.MapTask):
             raise errors.DefinitionError("a map task is executed inside a workflow; write one around it")
@@ -304,9 +322,9 @@ class Remote:
             raise errors.DefinitionError(f"cannot execute {target!r}: give a task, workflow or launch plan")
         return self._encode(target, inputs), target.interface
 
-    def _launched_by(self, target: entity.Entity | Registered, version: str) -> identifier_pb2.Identifier:
+    def _launched_by(self, target: entity.Entity | registered.Registered, version: str) -> identifier_pb2.Identifier:
         """The identifier that starts a target: a workflow is started by its default launch plan."""
-        if isinstance(target, Registered):
+        if isinstance(target, registered.Registered):
             return self._launchable(target.id)
         if isinstance(target, reference.Reference):
             return self._launchable(
@@ -339,7 +357,7 @@ class Remote:
         bound = target.bind((), inputs)
         if isinstance(target, task.Task):  # the platform knows the defaults of launch plans, not those of tasks
             bound = {**target.interface.defaults, **bound}
-        with _uploads(self.store):
+        with uploads.through(self.store):
             variables = target.interface.typed.inputs.variables
             literals = {}
             for name, value in bound.items():
@@ -349,14 +367,16 @@ class Remote:
                     raise errors.TypeMismatchError(f"{target.name}, input {name!r}: {cause}") from cause
             return literals
 
-    def _encode_guessed(self, target: Registered, inputs: Mapping[str, Any]) -> dict[str, literals_pb2.Literal]:
+    def _encode_guessed(
+        self, target: registered.Registered, inputs: Mapping[str, Any]
+    ) -> dict[str, literals_pb2.Literal]:
         variables = target.interface.inputs.variables
         for name in inputs:
             if name not in variables:
                 raise errors.TypeMismatchError(
                     f"{target.name} has no input {name!r}; it has {', '.join(variables) or 'none'}"
                 )
-        with _uploads(self.store):
+        with uploads.through(self.store):
             literals = {}
             for name, value in inputs.items():
                 if isinstance(value, literals_pb2.Literal):
@@ -470,31 +490,12 @@ class Remote:
         return dict(literals_pb2.LiteralMap.FromString(content).literals)
 
 
-@contextlib.contextmanager
-def _uploads(store: proxy_store.ProxyStore) -> Iterator[None]:
-    """Encoding with values outside of literals going to the platform's store, whose prefix is asked for when needed."""
-    with context.using(_UploadContext(store)), router.through(store):
-        yield
-
-
-class _UploadContext(context.Context):
-    def __init__(self, store: proxy_store.ProxyStore) -> None:
-        super().__init__(uploads=True)
-        self._store = store
-
-    def new_uri(self, name: str = "") -> str:
-        self.raw_output_prefix = self.raw_output_prefix or self._store.prefix
-        return super().new_uri(name)
-
-
-def _registered_launch_plan(found: launch_plan_pb2.LaunchPlan) -> Registered:
-    inputs = {name: parameter.var for name, parameter in found.closure.expected_inputs.parameters.items()}
-    outputs = found.closure.expected_outputs.variables
-    signature = interface_pb2.TypedInterface(
-        inputs=interface_pb2.VariableMap(variables=inputs), outputs=interface_pb2.VariableMap(variables=outputs)
-    )
-    fixed = frozenset(found.spec.fixed_inputs.literals)
-    with_default = {
-        n for n, p in found.closure.expected_inputs.parameters.items() if p.WhichOneof("behavior") == "default"
-    }
-    return Registered(found.id, signature, fixed, frozenset(with_default))
+def _translated(
+    settings: serialization_settings.SerializationSettings,
+    entities: Sequence[entity.Entity],
+    version_of: Callable[[entity.Entity], str] | None,
+) -> list[specs.Specs]:
+    translator = specs.Translator(settings, version_of)
+    for one in entities:
+        translator.add(one)
+    return list(translator.specs.parts())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from volant import errors
 from volant.authoring import caching, conditional, entity, gate, launch_plan, mapping, reference, task, workflow
@@ -26,6 +26,14 @@ class Specs:
     launch_plans: dict[str, launch_plan_pb2.LaunchPlan] = dataclasses.field(default_factory=dict)
     activate: set[str] = dataclasses.field(default_factory=set)
     """The names of launch plans that are to be made active."""
+    hinted: list[Specs] = dataclasses.field(default_factory=list)
+    """What dynamic tasks may use, under the tasks' own versions."""
+
+    def parts(self) -> Iterator[Specs]:
+        """These specs, after those that were hinted at."""
+        for hinted in self.hinted:
+            yield from hinted.parts()
+        yield self
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
         yield from self.tasks.items()
@@ -34,11 +42,22 @@ class Specs:
 
 
 class Translator:
-    """Translates entities; what is used by several is translated once."""
+    """Translates entities; what is used by several is translated once.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: Where and how they are registered.
+        version_of: Each entity's version, where they differ; the settings' one for all by default.
+    """
+
+    def __init__(self, settings: Settings, version_of: Callable[[entity.Entity], str] | None = None) -> None:
         self.settings = settings
-        self.specs = Specs()
+        self.specs: Specs = Specs()
+        self._version_of = version_of
+
+    def _settings_of(self, one: entity.Entity) -> Settings:
+        if self._version_of is None:
+            return self.settings
+        return dataclasses.replace(self.settings, version=self._version_of(one))
 
     def add(self, one: entity.Entity) -> None:
         """Translate an entity and all that it needs; a workflow gets its default launch plan too."""
@@ -57,16 +76,26 @@ class Translator:
     def task(self, one: task.Task) -> task_pb2.TaskSpec:
         """A task's spec."""
         if one.name not in self.specs.tasks:
-            spec = tasks.task_spec(one, self.settings)
+            settings = self._settings_of(one)
+            spec = tasks.task_spec(one, settings)
             self.specs.tasks[one.name] = spec
             for hint in getattr(one, "node_dependency_hints", ()):
-                self.add(hint)
+                self._add_hint(hint, settings)
         return self.specs.tasks[one.name]
+
+    def _add_hint(self, hint: entity.Entity, settings: Settings) -> None:
+        """Translate what a dynamic task will look for under its own version."""
+        if self._version_of is None:
+            self.add(hint)
+            return
+        inner = Translator(settings)
+        inner.add(hint)
+        self.specs.hinted.append(inner.specs)
 
     def map_task(self, one: mapping.MapTask) -> task_pb2.TaskSpec:
         """The spec of a map task's inner task."""
         if one.name not in self.specs.tasks:
-            self.specs.tasks[one.name] = tasks.map_spec(one, self.settings)
+            self.specs.tasks[one.name] = tasks.map_spec(one, self._settings_of(one))
         return self.specs.tasks[one.name]
 
     def workflow(self, one: workflow.Workflow) -> admin_workflow_pb2.WorkflowSpec:
@@ -74,7 +103,8 @@ class Translator:
         if one.name in self.specs.workflows:
             return self.specs.workflows[one.name]
         template = workflow_pb2.WorkflowTemplate(
-            id=tasks.identifier(identifier_pb2.WORKFLOW, one.name, self.settings), interface=one.interface.typed
+            id=tasks.identifier(identifier_pb2.WORKFLOW, one.name, self._settings_of(one)),
+            interface=one.interface.typed,
         )
         template.interface.inputs.SetInParent()
         template.interface.outputs.SetInParent()
@@ -105,7 +135,7 @@ class Translator:
         if one.name not in self.specs.launch_plans:
             spec = self.workflow(one.workflow)
             self.specs.launch_plans[one.name] = launch_plan_pb2.LaunchPlan(
-                id=tasks.identifier(identifier_pb2.LAUNCH_PLAN, one.name, self.settings),
+                id=tasks.identifier(identifier_pb2.LAUNCH_PLAN, one.name, self._settings_of(one)),
                 spec=launch_plan_spec(one, spec.template.id),
             )
             if one.settings.auto_activate:
