@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest
 
-.PHONY: help setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench fuzz conformance clean
+.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench fuzz conformance clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -47,6 +47,9 @@ check: $(VENV)/.ready  ## lint, types, import contracts, sizes, the proto contra
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_sizes.py
 	$(BIN)/python scripts/check_protos.py
+
+typing: $(VENV)/.ready  ## types as users' checkers see them: expected errors, nothing unknown (part of the suite)
+	$(BIN)/python -m pytest tests/typing
 
 gen: $(VENV)/.ready  ## generate clients/python/gen from protos
 	$(BIN)/python scripts/gen_protos.py

@@ -9,7 +9,7 @@ import pathlib
 import re
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,7 +22,13 @@ _MODULES = re.compile(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 
 
-class Typed(click.ParamType):  # type: ignore[type-arg] # older releases of click have no argument
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:  # older releases of click have no argument
+    _ParamType = click.ParamType
+
+
+class Typed(_ParamType):
     """Reads a value of a declared type from text: as it is, as JSON, or from a file that is named by @."""
 
     def __init__(self, python_type: Any) -> None:

@@ -37,7 +37,7 @@ class Live:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._height = 0
-        self.is_live = is_terminal(self._stream)
+        self.is_live: bool = is_terminal(self._stream)
 
     def draw(self, lines: Sequence[str], above: Sequence[str] = ()) -> None:
         """Replace the bottom lines, after printing others for good."""

@@ -41,11 +41,13 @@ class Code:
         """
         self._settings = settings
         self._copy = copy
+        self.root: pathlib.Path = pathlib.Path()
+        """The folder that is on the path."""
         self.files: list[pathlib.Path] = []
         """What is uploaded."""
         homes = {file for one in entities if (file := file_of(one)) is not None}
         if root is None and not homes and copy == "none":
-            self.root, self._others = pathlib.Path(), []
+            self._others = []
             self._project = imports.Project(self.root)
             return
         self.root = (pathlib.Path(root) if root is not None else _root_of(homes)).resolve()

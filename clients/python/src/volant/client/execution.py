@@ -248,7 +248,7 @@ class Outputs(Mapping[str, Any]):
         variables: Mapping[str, interface_pb2.Variable],
     ) -> None:
         self._remote = remote
-        self.literals = dict(literals)
+        self.literals: dict[str, literals_pb2.Literal] = dict(literals)
         """The values as they travel."""
         self._types = dict(types)
         self._variables = dict(variables)

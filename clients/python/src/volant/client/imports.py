@@ -17,7 +17,7 @@ class Project:
     """The code below a folder that is on the path."""
 
     def __init__(self, root: pathlib.Path) -> None:
-        self.root = root.resolve()
+        self.root: pathlib.Path = root.resolve()
         self._direct: dict[pathlib.Path, frozenset[pathlib.Path]] = {}
         self._by_name: set[pathlib.Path] = set()
 
