@@ -1,6 +1,7 @@
 """ImageSpec: what goes into an image, how it is built, and what a platform without images is told."""
 
 import dataclasses
+import importlib
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import pytest
 
 from volant import ImageSpec, Remote, map_task, task, workflow
 from volant.authoring import image, image_build
+from volant.client import code
 from volant.errors import DefinitionError, ImageBuildError
 from volant.serialization import settings, specs
 
@@ -225,6 +227,57 @@ def test_recipes_of_overrides():
 
 def test_other_images_have_none():
     assert not specs.specs_for(plain, SETTINGS).tasks[plain.name].template.config
+
+
+VERSIONED = """
+from volant import ImageSpec, task, workflow
+
+@task(container_image=ImageSpec(requirements={path!r}))
+def one() -> int:
+    return 1
+"""
+OVERRIDING = """
+from volant import ImageSpec, task, workflow
+from {below} import two
+
+@workflow
+def both() -> int:
+    return two().with_overrides(container_image=ImageSpec(packages=[{package!r}]))
+"""
+
+
+def version_in(folder, monkeypatch, name, module, source):
+    (folder / f"{module}.py").write_text(source)
+    monkeypatch.syspath_prepend(str(folder))
+    entity = getattr(importlib.import_module(module), name)
+    return code.Code([entity], SETTINGS, None, "auto"), entity
+
+
+def test_versions_tell_of_images(tmp_path, monkeypatch):
+    """Other packages are another version, though the code is the same: what is registered is not changed."""
+    path = tmp_path / "requirements.txt"
+    path.write_text("a==1\n")
+    (tmp_path / "flows").mkdir()
+    source = VERSIONED.format(path=str(path))
+    found, one = version_in(tmp_path / "flows", monkeypatch, "one", "versioned_flows", source)
+    before = found.version_of(one)
+    assert code.Code([one], SETTINGS, None, "auto").version_of(one) == before
+    path.write_text("a==2\n")
+    del sys.modules["versioned_flows"]
+    found, one = version_in(tmp_path / "flows", monkeypatch, "one", "versioned_flows", source)
+    assert found.version_of(one) != before
+
+
+def test_versions_tell_of_images_that_nodes_give(tmp_path, monkeypatch):
+    """The task must tell of the image, so it is another one, though it's defined elsewhere."""
+    versions = set()
+    (tmp_path / "below_flows.py").write_text("from volant import task\n@task\ndef two() -> int:\n    return 2\n")
+    for package in ("a", "b"):
+        module = f"over_{package}_flows"
+        source = OVERRIDING.format(below="below_flows", package=package)
+        found, _ = version_in(tmp_path, monkeypatch, "both", module, source)
+        versions.add(found.version_of(sys.modules["below_flows"].two))
+    assert len(versions) == 2
 
 
 PROGRAM = """

@@ -8,13 +8,13 @@ import functools
 import hashlib
 import pathlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import volant
 from volant import errors
 from volant.authoring import entity, launch_plan, mapping, naming
-from volant.client import imports, packaging
+from volant.client import images, imports, packaging
 from volant.serialization import settings as serialization_settings
 from volant.serialization import specs
 from volantidl.core import identifier_pb2
@@ -99,7 +99,14 @@ class Code:
 
     @functools.cache  # noqa: B019 - as above
     def _digest(self, file: pathlib.Path) -> bytes:
-        return hashlib.md5(file.read_bytes(), usedforsecurity=False).digest()
+        digest = hashlib.md5(file.read_bytes(), usedforsecurity=False)
+        for name in sorted(self._images.get(file, ())):
+            digest.update(f"\0{name}".encode())
+        return digest.digest()
+
+    @functools.cached_property
+    def _images(self) -> Mapping[pathlib.Path, set[str]]:
+        return images.named_in(self.files, file_of)
 
 
 def _text(digest: bytes) -> str:
