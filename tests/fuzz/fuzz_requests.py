@@ -28,7 +28,7 @@ from volantidl.core import execution_pb2 as phases
 from volantidl.core import identifier_pb2, literals_pb2
 from volantidl.datacatalog import datacatalog_pb2 as catalog
 from volantidl.dispatch import dispatch_pb2
-from volantidl.service import admin_pb2, dataproxy_pb2
+from volantidl.service import admin_pb2, auth_pb2, dataproxy_pb2
 from volantidl.service import signal_pb2 as service_signal_pb2
 
 Make = Callable[[Seeds], Message]
@@ -246,6 +246,11 @@ CATALOG: dict[str, Make] = {
     "ReleaseReservation": lambda s: catalog.ReleaseReservationRequest(**_RESERVATION),
 }
 
+LOGIN: dict[str, Make] = {
+    "GetOAuth2Metadata": lambda s: auth_pb2.OAuth2MetadataRequest(),
+    "GetPublicClientConfig": lambda s: auth_pb2.PublicClientAuthConfigRequest(),
+}
+
 DISPATCH: dict[str, Make] = {
     "Attach": lambda s: dispatch_pb2.AttachRequest(hello={"engine": "fuzz", "session": s.fresh("fuzz")}),
     "LoadExecution": lambda s: dispatch_pb2.LoadExecutionRequest(id=planted.execution_id("done")),
@@ -270,6 +275,7 @@ VALID: dict[str, dict[str, Make]] = {
     admin_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name: ADMIN,
     service_signal_pb2.DESCRIPTOR.services_by_name["SignalService"].full_name: SIGNAL,
     dataproxy_pb2.DESCRIPTOR.services_by_name["DataProxyService"].full_name: DATA_PROXY,
+    auth_pb2.DESCRIPTOR.services_by_name["AuthMetadataService"].full_name: LOGIN,
     catalog.DESCRIPTOR.services_by_name["DataCatalog"].full_name: CATALOG,
     catalog_pb2.DESCRIPTOR.services_by_name["CacheBatchService"].full_name: BATCH,
     dispatch_pb2.DESCRIPTOR.services_by_name["DispatchService"].full_name: DISPATCH,

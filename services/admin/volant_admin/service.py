@@ -18,6 +18,7 @@ from volant_admin.description_entities import operations as description_operatio
 from volant_admin.description_entities import rpc as description_rpc
 from volant_admin.launch_plans import operations as launch_plan_operations
 from volant_admin.launch_plans import rpc as launch_plan_rpc
+from volant_admin.login import rpc as login_rpc
 from volant_admin.named_entities import operations as named_entity_operations
 from volant_admin.named_entities import rpc as named_entity_rpc
 from volant_admin.projects import operations as project_operations
@@ -28,7 +29,7 @@ from volant_admin.tasks import rpc as task_rpc
 from volant_admin.workflows import operations as workflow_operations
 from volant_admin.workflows import rpc as workflow_rpc
 from volant_core import blobstore, clock, postgres, rpc
-from volantidl.service import admin_pb2, admin_pb2_grpc
+from volantidl.service import admin_pb2, admin_pb2_grpc, auth_pb2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,6 +79,9 @@ async def open_admin(
         yield Admin(
             servicers=[
                 rpc.Registration(admin_servicer, admin_pb2.DESCRIPTOR.services_by_name["AdminService"]),
+                rpc.Registration(
+                    login_rpc.AuthMetadataServicer(), auth_pb2.DESCRIPTOR.services_by_name["AuthMetadataService"]
+                ),
                 *runs.servicers,
             ],
             routes=runs.routes,

@@ -48,6 +48,13 @@ def identifier(id_: identifier_pb2.Identifier, expected: identifier_pb2.Resource
     identifier_fields(id_)
 
 
+def called(id_: identifier_pb2.Identifier, expected: identifier_pb2.ResourceType.ValueType) -> None:
+    """The same, for a method that says the type by itself: an identifier without one (flytectl's) gets it."""
+    if id_.resource_type == identifier_pb2.UNSPECIFIED:
+        id_.resource_type = expected
+    identifier(id_, expected)
+
+
 def identifier_fields(id_: identifier_pb2.Identifier) -> None:
     """Refuse an identifier with an empty field."""
     require(id_.project, "project")

@@ -2,7 +2,7 @@ import pytest
 from entity_requests import DATETIME, INTEGER, STRING, integer, plan, plan_id, refused, task, workflow
 
 from volantidl.admin import common_pb2, launch_plan_pb2, schedule_pb2
-from volantidl.core import execution_pb2, literals_pb2
+from volantidl.core import execution_pb2, identifier_pb2, literals_pb2
 
 
 @pytest.fixture
@@ -188,3 +188,18 @@ async def test_activations_at_once_leave_one_active(ready):
         launch_plan_pb2.ActiveLaunchPlanListRequest(project="flytesnacks", domain="development", limit=10)
     )
     assert len(listed.launch_plans) == 1
+
+
+async def test_the_method_says_the_type_where_an_identifier_does_not(ready):
+    """As in what flytectl sends for `register files --enableSchedule`."""
+    await ready.CreateLaunchPlan(plan(x=1))
+    untyped = plan_id("w", "v1")
+    untyped.resource_type = identifier_pb2.UNSPECIFIED
+    await ready.UpdateLaunchPlan(launch_plan_pb2.LaunchPlanUpdateRequest(id=untyped, state=launch_plan_pb2.ACTIVE))
+    asked = common_pb2.ObjectGetRequest(id=untyped)
+    assert (await ready.GetLaunchPlan(asked)).closure.state == launch_plan_pb2.ACTIVE
+    assert (await ready.GetWorkflow(asked)).id.resource_type == identifier_pb2.WORKFLOW
+    with refused("INVALID_ARGUMENT") as refusal:
+        untyped.resource_type = identifier_pb2.TASK
+        await ready.GetLaunchPlan(common_pb2.ObjectGetRequest(id=untyped))
+    assert "unexpected resource type task" in refusal.text

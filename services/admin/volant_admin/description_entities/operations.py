@@ -15,7 +15,9 @@ class DescriptionEntities:
         self._database = database
 
     async def get(self, id_: identifier_pb2.Identifier) -> description_entity_pb2.DescriptionEntity:
-        """The description of one version."""
+        """The description of one version; of a task, where the type is not given."""
+        if id_.resource_type == identifier_pb2.UNSPECIFIED:
+            id_.resource_type = identifier_pb2.TASK
         validation.resource_type(id_.resource_type)
         validation.identifier_fields(id_)
         found = await store.get(self._database, id_)

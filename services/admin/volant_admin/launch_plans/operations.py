@@ -56,7 +56,7 @@ class LaunchPlans:
 
     async def update(self, request: launch_plan_pb2.LaunchPlanUpdateRequest) -> None:
         """Make a version active (and the one that was so inactive), or inactive."""
-        validation.identifier(request.id, identifier_pb2.LAUNCH_PLAN)
+        validation.called(request.id, identifier_pb2.LAUNCH_PLAN)
         now = self._clock.now()
         match request.state:
             case launch_plan_pb2.ACTIVE:
@@ -73,7 +73,7 @@ class LaunchPlans:
 
     async def get(self, id_: identifier_pb2.Identifier) -> launch_plan_pb2.LaunchPlan:
         """One launch plan."""
-        validation.identifier(id_, identifier_pb2.LAUNCH_PLAN)
+        validation.called(id_, identifier_pb2.LAUNCH_PLAN)
         found = await store.get(self._database, id_)
         if found is None:
             raise validation.no_entity("LAUNCH_PLAN", id_)

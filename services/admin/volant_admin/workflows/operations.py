@@ -81,7 +81,7 @@ class Workflows:
 
     async def get(self, id_: identifier_pb2.Identifier) -> workflow_pb2.Workflow:
         """One workflow with its closure."""
-        validation.identifier(id_, identifier_pb2.WORKFLOW)
+        validation.called(id_, identifier_pb2.WORKFLOW)
         row = await self.get_row(id_)
         closure = await self.closure(row.closure_uri)
         workflow = workflow_pb2.Workflow(id=row.id, short_description=row.short_description)
