@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from calls import reading, texts
+from calls import playing, reading, texts
 from recorder import canonical, compare, recordings, rows
 
 RECORDINGS = Path(__file__).parent.parent / "recordings" / "calls"
@@ -41,7 +41,7 @@ def _of_call(
     else:
         if isinstance(theirs, recordings.Refusal) and isinstance(ours, recordings.Refusal):
             said = canonical.Names(names[0]).text(theirs.text), canonical.Names(names[1]).text(ours.text)
-            if texts.alike(*said, reading.filled(call.request, case.partition("/")[2], "<run>")):
+            if texts.alike(*said, playing.request_of(call, case.partition("/")[2], "<run>")):
                 # What people read tells the same: what is left to compare is what programs read.
                 theirs, ours = dataclasses.replace(theirs, text=""), dataclasses.replace(ours, text="")
         yield from compare.differences(case, {name: theirs}, {name: ours}, rows.ignored_fields(), names)

@@ -3,8 +3,8 @@
 Clients read a status' code and details, people read its text. So ours need not be Flyte's word for word (Flyte's are often Go's way
 to print a structure), but it must tell what Flyte's tells: every *fact* of Flyte's text must be in ours. Facts are
 
-- the words of the request that the text names: identifiers, fields, values (those of one character when they stand in brackets or
-  quotes);
+- the words of the request's values that the text names: identifiers, versions, numbers (those of one character when they stand in
+  brackets or quotes);
 - types, resource types, phases, resources: names of the API's enums (INTEGER, LAUNCH_PLAN, RUNNING, CPU);
 - the codes of a compiler's errors, as many of each as Flyte's. Left out is that something is not bound, beside another error: it
   then only follows from that one.
@@ -12,10 +12,10 @@ to print a structure), but it must tell what Flyte's tells: every *fact* of Flyt
 
 import collections
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 from flyteidl.core import execution_pb2, identifier_pb2, tasks_pb2, types_pb2
+from google.protobuf import message
 
 _WORD = re.compile(r"[\w.-]*\w")
 _QUOTED = re.compile(r"[\"'\[](\w)[\"'\]]")
@@ -32,7 +32,7 @@ _ERROR = re.compile(r"Error \d+: Code: (\w+)")
 _FOLLOWS = "ParameterNotBound"
 
 
-def alike(theirs: str, ours: str, request: Any) -> bool:
+def alike(theirs: str, ours: str, request: message.Message) -> bool:
     """Whether our refusal of a request tells what Flyte's tells."""
     if theirs == ours:
         return True
@@ -47,17 +47,18 @@ def facts(text: str, asked: Iterable[str]) -> set[str]:
     return named | (_NAMES & said)
 
 
-def words(request: Any) -> Iterator[str]:
-    """The words of a request's fields and values."""
-    if isinstance(request, dict):
-        for key, value in request.items():
-            yield from words(key)
-            yield from words(value)
-    elif isinstance(request, list):
-        for value in request:
-            yield from words(value)
-    else:
-        yield from _WORD.findall(str(request))
+def words(request: message.Message) -> Iterator[str]:
+    """The words of a request's values; a map's keys are values too."""
+    for field, content in request.ListFields():
+        entries = content if field.label == field.LABEL_REPEATED else [content]
+        for entry in entries:
+            if isinstance(entry, message.Message):
+                yield from words(entry)
+            else:
+                yield from _WORD.findall(str(entry))
+                if isinstance(content, Mapping):
+                    value = content[entry]
+                    yield from words(value) if isinstance(value, message.Message) else _WORD.findall(str(value))
 
 
 def errors(text: str) -> collections.Counter[str]:
