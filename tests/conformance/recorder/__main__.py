@@ -72,18 +72,18 @@ def main() -> int:
     comparing = commands.add_parser("compare")
     comparing.add_argument("ours", type=Path)
     comparing.add_argument("--theirs", type=Path, default=RECORDINGS)
-    comparing.add_argument("names", nargs="*")
+    comparing.add_argument("--only", nargs="*", help="names of recordings; all of theirs if none is given")
     told = parser.parse_args()
-    chosen = scenarios(told.names)
     if told.command == "record":
+        chosen = scenarios(told.names)
         at = drive.Endpoint(told.endpoint, told.version, told.image, pause=told.pause, limit=told.limit)
         return 1 if record(at, chosen, told.out, told.at_once) else 0
     fields, accepted = rows.ignored_fields(), rows.accepted()
     different = 0
-    for scenario in chosen:
-        found = compare.sort_out(differences(scenario.name, told.theirs, told.ours, fields), accepted)
+    for name in told.only or sorted(path.stem for path in told.theirs.glob("*.json")):
+        found = compare.sort_out(differences(name, told.theirs, told.ours, fields), accepted)
         different += len(found.different)
-        print(f"{scenario.name}: {len(found.different)} different, {len(found.accepted)} accepted")
+        print(f"{name}: {len(found.different)} different, {len(found.accepted)} accepted")
         for each in found.different:
             print(f"    {each}")
     return 1 if different else 0

@@ -28,15 +28,17 @@ _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bhttps?://[^/\s\"']+"), "<host>"),
     # flytekit's raw data: two characters of spread, then the attempt.
     (re.compile(r"<store>/(?:[\w.-]+/)*?data/[a-z0-9]{2}/"), "<store>/<raw>/"),
-    (re.compile(r"\b[0-9a-f]{32}\b"), "<hex>"),
+    (re.compile(r"/(?:[\w.@~+-]+/)*(?:site|dist)-packages/"), "<packages>/"),
+    (re.compile(r"/(?:[\w.@~+-]+/)*lib/python3\.\d+/"), "<python>/"),
+    (re.compile(r"/(?:[\w.@~+-]+/)*(?=flows/\w+\.py)"), "<code>/"),
+    (re.compile(r"\bline \d+"), "line <n>"),
+    (re.compile(r"[0-9a-f]{32}\b"), "<hex>"),
+    (re.compile(r"\b[A-Z2-7]{26}={6}"), "<digest>"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<uuid>"),
     (
         re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| ?[+-]\d\d:?\d\d)?(?: UTC)?(?: m=[+-][\d.]+)?"),
         "<time>",
     ),
-    (re.compile(r"/(?:[\w.@~+-]+/)*(?:site|dist)-packages/"), "<packages>/"),
-    (re.compile(r"/(?:[\w.@~+-]+/)*(?=flows/\w+\.py)"), "<code>/"),
-    (re.compile(r"\bline \d+"), "line <n>"),
     (re.compile(r"\b0x[0-9a-f]+\b"), "<id>"),
 )
 
@@ -89,8 +91,13 @@ def value(reply: message.Message, names: Names, ignored: Collection[str] = ()) -
         return json_format.MessageToDict(reply)
     result = {}
     for field, content in reply.ListFields():
-        if field.full_name not in ignored:
-            result[field.name] = _field(field, content, names, ignored)
+        if field.full_name in ignored:
+            continue
+        shown = _field(field, content, names, ignored)
+        # A message that held nothing but what is ignored says nothing.
+        if shown == {} and isinstance(content, message.Message) and content.ListFields():
+            continue
+        result[field.name] = shown
     return result
 
 

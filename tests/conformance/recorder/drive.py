@@ -95,11 +95,14 @@ class Driver:
     def record(self, scenario: steps.Scenario) -> recordings.Recording:
         """Take a scenario's steps; all that the endpoint says of the executions afterwards."""
         executions: list[identifier_pb2.WorkflowExecutionIdentifier] = []
-        for step in scenario.steps:
+        answers: dict[str, recordings.Answer] = {}
+        for place, step in enumerate(scenario.steps, 1):
             if isinstance(step, steps.Run | steps.Recover | steps.Relaunch) and executions:
                 self._observer.ended(executions[-1], self._endpoint.limit)
-            self._take(step, scenario, executions)
-        answers: dict[str, recordings.Answer] = {}
+            try:
+                self._take(step, scenario, executions)
+            except grpc.RpcError as error:
+                answers[f"step {place}"] = recordings.answer_of(error)
         for number, name in enumerate(executions, 1):
             self._observer.ended(name, self._endpoint.limit)
             answers.update(self._observer.answers(name, str(number)))

@@ -84,7 +84,7 @@ class Observer:
     def orders(self, name: _Identifier, key: str) -> dict[str, recordings.Answer]:
         """Lists of an execution's nodes, in the orders that can be asked for."""
         result = {}
-        for column in ("node_id", "phase", "created_at"):
+        for column in ("node_id", "created_at"):
             for direction in ("ASCENDING", "DESCENDING"):
                 sort = common_pb2.Sort(key=column, direction=direction)
                 ask = node_execution_pb2.NodeExecutionListRequest(workflow_execution_id=name, limit=100, sort_by=sort)

@@ -203,7 +203,8 @@ class Launching:
         if stored.HasField("cluster_assignment"):
             effective.cluster_assignment.CopyFrom(stored.cluster_assignment)
         # What clients are shown as the execution's own, as Flyte does.
-        request.spec.max_parallelism = effective.max_parallelism
+        if request.spec.launch_plan.resource_type != identifier_pb2.TASK:
+            request.spec.max_parallelism = effective.max_parallelism
         request.spec.security_context.CopyFrom(effective.security_context)
         return effective
 

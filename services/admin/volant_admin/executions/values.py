@@ -15,7 +15,7 @@ class Value:
     """A literal map, or where a large one can be fetched."""
 
     full: literals_pb2.LiteralMap
-    blob: common_pb2.UrlBlob | None = None
+    blob: common_pb2.UrlBlob = dataclasses.field(default_factory=common_pb2.UrlBlob)
 
 
 class Values:

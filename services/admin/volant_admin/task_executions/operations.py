@@ -4,6 +4,7 @@ from volant_admin.executions import store as executions_store
 from volant_admin.executions import values
 from volant_admin.executions.settings import ExecutionSettings
 from volant_admin.node_executions import shown as node_shown
+from volant_admin.node_executions import store as node_store
 from volant_admin.task_executions import shown, store
 from volant_core import postgres
 from volantidl.admin import task_execution_pb2
@@ -53,7 +54,10 @@ class TaskExecutions:
         store.check_id(id_)
         row = await store.row_of(self._database, id_)
         record = dispatch_pb2.TaskRecord.FromString(row["record"])
-        given, made = await self._values.read_both(None, record.input_uri, row["outputs"], record.output_uri)
+        inputs = None
+        if not record.input_uri:  # done by the engine itself: they are kept once, with the node
+            inputs = (await node_store.row_of(self._database, id_.node_execution_id))["inputs"]
+        given, made = await self._values.read_both(inputs, record.input_uri, row["outputs"], record.output_uri)
         return task_execution_pb2.TaskExecutionGetDataResponse(
             inputs=given.blob,
             outputs=made.blob,

@@ -177,6 +177,8 @@ class CompileDynamic:
     """Compile what a dynamic task wrote, or load what was compiled before. Answered by `GraphCame`."""
 
     node_id: str
+    spec_node_id: str
+    """The node's id in its workflow, after which the graph is named."""
     attempt: int
     task: tasks_pb2.TaskTemplate
     job_spec_uri: str

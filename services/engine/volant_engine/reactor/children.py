@@ -117,9 +117,11 @@ class Children:
         child = request.spec
         child.launch_plan.CopyFrom(command.launch_plan)
         child.metadata.CopyFrom(metadata)
-        for field in ("labels", "annotations", "security_context", "raw_output_data_config", "interruptible", "envs"):
+        for field in ("labels", "security_context", "raw_output_data_config", "interruptible"):
             if spec.HasField(field):
                 getattr(child, field).CopyFrom(getattr(spec, field))
+        child.annotations.CopyFrom(spec.annotations)
+        child.envs.CopyFrom(spec.envs)
         child.max_parallelism = spec.max_parallelism
         child.overwrite_cache = spec.overwrite_cache
         await client.call(self._admin.CreateExecution(request, timeout=self._settings.call_seconds))

@@ -161,7 +161,7 @@ def _template(
             resource_type=identifier_pb2.WORKFLOW,
             project=execution.project,
             domain=execution.domain,
-            name=f"dynamic_{command.node_id}",
+            name=f"dynamic_{command.spec_node_id}",
             version=f"{execution.name}-{command.attempt}",
         ),
         nodes=spec.nodes,

@@ -76,7 +76,7 @@ mixed_plan = LaunchPlan.get_or_create(
 @eager
 async def eager_sum(x: int) -> int:
     first = add_one(x=x)
-    second = await chain_of(x=first)
+    second = chain_of(x=first)
     return second + 100
 
 
@@ -87,7 +87,7 @@ def chain_of(x: int) -> int:
 
 @eager
 async def eager_failure(x: int) -> int:
-    return await raising_flow(x=x)
+    return raising_flow(x=x)
 
 
 @workflow

@@ -36,7 +36,9 @@ def _ask(run: state.Run, node: state.Node) -> None:
     assert task is not None, "a dynamic node is a task node"
     node.detail = Compiling()
     run.commands.append(
-        commands.CompileDynamic(node.id, node.attempt, task, node.dynamic_spec_uri, node.dynamic_closure_uri)
+        commands.CompileDynamic(
+            node.id, node.spec.id, node.attempt, task, node.dynamic_spec_uri, node.dynamic_closure_uri
+        )
     )
 
 

@@ -1,1 +1,0 @@
-"""The scenarios: workflows (`flows`) and what is done with each (`graphs`, `data`, `ends`). Nothing but entries lives here."""
