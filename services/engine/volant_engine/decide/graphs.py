@@ -18,6 +18,15 @@ from volantidl.core import (
 
 START = "start-node"
 END = "end-node"
+_PRIMARY = "primary_container_name"
+"""The key of a task's config that names the main container of its pod."""
+_RESOURCES = {
+    tasks_pb2.Resources.CPU: "cpu",
+    tasks_pb2.Resources.MEMORY: "memory",
+    tasks_pb2.Resources.GPU: "gpu",
+    tasks_pb2.Resources.EPHEMERAL_STORAGE: "ephemeral-storage",
+}
+"""As pods call them."""
 
 Key: TypeAlias = tuple[str, str, str, str]
 
@@ -269,6 +278,10 @@ def with_overrides(
         return template
     result = tasks_pb2.TaskTemplate()
     result.CopyFrom(template)
+    if overrides.HasField("pod_template") and overrides.pod_template.HasField("pod_spec"):
+        # The whole pod, which the client has made of the task's container and its own template.
+        result.k8s_pod.CopyFrom(overrides.pod_template)
+        result.config[_PRIMARY] = overrides.pod_template.primary_container_name
     if result.WhichOneof("target") == "container":
         for mine, theirs in (
             (result.container.resources.requests, overrides.resources.requests),
@@ -280,8 +293,27 @@ def with_overrides(
             mine.extend([*kept, *theirs])
         if overrides.container_image:
             result.container.image = overrides.container_image
-    if overrides.HasField("extended_resources"):
-        result.extended_resources.MergeFrom(overrides.extended_resources)
-    if overrides.HasField("pod_template") and result.WhichOneof("target") == "k8s_pod":
-        result.k8s_pod.MergeFrom(overrides.pod_template)
+    elif result.WhichOneof("target") == "k8s_pod":
+        _override_main_container(result, overrides)
+    extended = overrides.extended_resources
+    if extended.HasField("gpu_accelerator"):
+        result.extended_resources.gpu_accelerator.CopyFrom(extended.gpu_accelerator)
+    if extended.HasField("shared_memory"):
+        result.extended_resources.shared_memory.CopyFrom(extended.shared_memory)
     return result
+
+
+def _override_main_container(task: tasks_pb2.TaskTemplate, overrides: workflow_pb2.TaskNodeOverrides) -> None:
+    """Resources and image of a pod's main container."""
+    spec = task.k8s_pod.pod_spec.fields
+    for container in spec["containers"].list_value.values if "containers" in spec else ():
+        fields = container.struct_value.fields
+        if fields["name"].string_value != task.config.get(_PRIMARY, ""):
+            continue
+        if overrides.container_image:
+            fields["image"].string_value = overrides.container_image
+        for kind, entries in (("requests", overrides.resources.requests), ("limits", overrides.resources.limits)):
+            for entry in entries:
+                if entry.name in _RESOURCES:
+                    amounts = fields["resources"].struct_value.fields[kind].struct_value.fields
+                    amounts[_RESOURCES[entry.name]].string_value = entry.value

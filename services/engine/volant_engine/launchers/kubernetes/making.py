@@ -122,12 +122,22 @@ class Maker:
 
     async def _create(self, manifest: Mapping[str, Any]) -> cluster.Object:
         """One call. Who is cancelled meanwhile leaves only when it is known whether there is a pod now."""
-        call = self._tasks.start(manifest["metadata"]["name"], self._api.create_pod(manifest))
+        call = self._tasks.start(manifest["metadata"]["name"], self._answer(manifest))
         try:
-            return await asyncio.shield(call)
+            answer = await asyncio.shield(call)
         finally:
             if not call.done():
                 await asyncio.wait([call])
+        if isinstance(answer, Exception):
+            raise answer
+        pod: cluster.Object = answer
+        return pod
+
+    async def _answer(self, manifest: Mapping[str, Any]) -> cluster.Object | cluster.RefusedError | errors.VolantError:
+        try:
+            return await self._api.create_pod(manifest)
+        except (cluster.RefusedError, errors.VolantError) as error:
+            return error
 
     async def _bear(
         self,
