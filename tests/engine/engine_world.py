@@ -5,6 +5,7 @@ import itertools
 import random
 from collections.abc import Callable
 
+import engine_drivers
 from engine_graphs import literal_map
 
 from volant_core.errors import NotFoundError  # noqa: F401 -- documents where missing blobs come from
@@ -27,6 +28,9 @@ class Store:
         self.execution = dispatch_pb2.ExecutionRecord()
         self.successes: dict[str, int] = {}
         self.history: list[tuple[str, int]] = []
+        self.driven: dict[str, graphs.Driven] = {}
+        """What drivers added, by node id."""
+        self.watching: list[Callable[[], None]] = []
 
     def take(self, report: dispatch_pb2.ExecutionReport) -> None:
         report = dispatch_pb2.ExecutionReport.FromString(report.SerializeToString())
@@ -50,6 +54,8 @@ class Store:
             if self.execution.phase in phases.TERMINAL_EXECUTION:
                 assert self.execution.phase == report.record.phase, "the execution left a terminal phase"
             self.execution = report.record
+        for look in self.watching:
+            look()
 
     def load(self) -> list[dispatch_pb2.LoadExecutionResponse]:
         return [
@@ -57,6 +63,14 @@ class Store:
                 nodes=self.nodes.values(), tasks=self.tasks.values(), elements=self.elements.values()
             )
         ]
+
+    def unended(self) -> list[graphs.Driven]:
+        """What drivers added and that has not ended, below nodes that have not."""
+
+        def ended(node_id: str) -> bool:
+            return node_id in self.nodes and self.nodes[node_id].phase in phases.TERMINAL_NODE
+
+        return [d for d in self.driven.values() if not ended(d.node_id) and not ended(d.parent_node_id)]
 
     def phase(self, node_id: str) -> str:
         return execution_pb2.NodeExecution.Phase.Name(self.nodes[node_id].phase)
@@ -105,6 +119,13 @@ class World:
         self.chance = chance
         self.source: list[dispatch_pb2.NodeRecord] = []
         self.crashed = False
+        self.body: Callable[[commands.Launch], engine_drivers.Body] | None = None
+        """What the attempts of eager tasks do; without it they are tasks like others."""
+        self.processes: dict[str, engine_drivers.Process] = {}
+        self.failed_once: set[str] = set()
+        self.listening: dict[str, commands.Launch] = {}
+        """Attempts of drivers that the engine awaits."""
+        self.store.watching.append(self.look)
         self.run = self.fresh()
 
     def fresh(self) -> state.Run:
@@ -115,13 +136,15 @@ class World:
         heapq.heappush(self.queue, (self.now + delay, next(self.number), event))
 
     def start(self) -> None:
-        self.feed(events.Began(self.now, self.store.load(), self.source))
+        self.feed(events.Began(self.now, self.store.load(), self.source, driven=self.store.unended()))
 
     def crash(self) -> None:
         """The engine is gone with all that it had not reported, and another takes over."""
         if self.store.execution.phase in phases.TERMINAL_EXECUTION:
             return
-        self.queue = []
+        self.queue = [entry for entry in self.queue if isinstance(entry[2], engine_drivers.Lasting)]
+        heapq.heapify(self.queue)
+        self.listening = {}
         self.run = self.fresh()
         self.crashed = True
         self.start()
@@ -141,6 +164,8 @@ class World:
         if self.run.root is None and not self.run.ended:
             self.start()
         for _ in range(steps):
+            if self.run.is_urgent:
+                self.report()
             if not self.queue or self.queue[0][0] > until:
                 break
             self.step()
@@ -165,6 +190,9 @@ class World:
         if command.inputs is not None:
             self.blobs[command.input_uri] = command.inputs.SerializeToString()
         self.launches.append(command)
+        if self.body is not None and command.task.metadata.is_eager:
+            self._drive(command, self.body)
+            return
         if command.name not in self.attempts or command.name in self.dead:
             self.dead.discard(command.name)
             self.attempts[command.name] = self.now + self.seconds(command)
@@ -174,6 +202,28 @@ class World:
         self.post(0, lambda now: self._news(command, now, events.AttemptState.RUNNING))
         self.post(max(0.0, ends - self.now), lambda now: self._end(command, now))
 
+    def _drive(self, command: commands.Launch, body: Callable[[commands.Launch], engine_drivers.Body]) -> None:
+        process = self.processes.get(command.name)
+        if process is None or command.name in self.dead:
+            self.dead.discard(command.name)
+            process = self.processes[command.name] = engine_drivers.Process(self, command, body(command))
+            self.runs[command.name] = self.runs.get(command.name, 0) + 1
+            self.attempts[command.name] = float("inf")
+            self.post(0.2, engine_drivers.Lasting(process.begin))
+        self.listening[command.name] = command
+        self.post(0, lambda now: self._news(command, now, events.AttemptState.RUNNING))
+        if process.is_over:
+            self.process_ended(process)
+
+    def process_ended(self, process: engine_drivers.Process) -> None:
+        command = self.listening.pop(process.command.name, None)
+        if command is not None:
+            self.post(0, lambda now: self._concluded(command, process.outcome, now))
+
+    def look(self) -> None:
+        for process in self.processes.values():
+            process.look()
+
     def _news(self, command, now: float, phase: events.AttemptState, **fields) -> events.Event:
         if command.name in self.dead:
             return events.Continued(now)
@@ -182,7 +232,9 @@ class World:
         )
 
     def _end(self, command: commands.Launch, now: float) -> events.Event:
-        outcome = self.outcome(command)
+        return self._concluded(command, self.outcome(command), now)
+
+    def _concluded(self, command: commands.Launch, outcome, now: float) -> events.Event:
         if isinstance(outcome, graphs.Graph):
             self.dynamic[command.node_id] = outcome
             return self._news(command, now, events.AttemptState.DYNAMIC)
@@ -195,6 +247,9 @@ class World:
     def _stop(self, command: commands.Stop) -> None:
         self.dead.add(command.name)
         self.stopped.append(command.name)
+        self.listening.pop(command.name, None)
+        if command.name in self.processes:
+            self.processes[command.name].kill()
         if command.name in self.attempts:
             self.attempts[command.name] = min(self.attempts[command.name], self.now)
         self.post(0, lambda now: events.Stopped(now, command.node_id, command.attempt, command.index))

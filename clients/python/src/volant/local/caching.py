@@ -35,20 +35,20 @@ def key_of(one: task.Task, inputs: Mapping[str, literals_pb2.Literal]) -> str:
     digest.update(one.interface.typed.SerializeToString(deterministic=True))
     for name in sorted(inputs):
         if name not in ignored:
-            digest.update(name.encode() + b"\0" + _hashed(inputs[name]).SerializeToString(deterministic=True))
+            digest.update(name.encode() + b"\0" + collapsed(inputs[name]).SerializeToString(deterministic=True))
     return digest.hexdigest()
 
 
-def _hashed(literal: literals_pb2.Literal) -> literals_pb2.Literal:
+def collapsed(literal: literals_pb2.Literal) -> literals_pb2.Literal:
     """A literal with its values replaced by their hashes, where they have one."""
     if literal.hash:
         return literals_pb2.Literal(hash=literal.hash)
     kind = literal.WhichOneof("value")
     if kind == "collection":
-        items = [_hashed(item) for item in literal.collection.literals]
+        items = [collapsed(item) for item in literal.collection.literals]
         return literals_pb2.Literal(collection=literals_pb2.LiteralCollection(literals=items))
     if kind == "map":
-        mapped = {key: _hashed(item) for key, item in literal.map.literals.items()}
+        mapped = {key: collapsed(item) for key, item in literal.map.literals.items()}
         return literals_pb2.Literal(map=literals_pb2.LiteralMap(literals=mapped))
     return literal
 

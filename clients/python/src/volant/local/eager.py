@@ -6,9 +6,10 @@ import concurrent.futures
 import copy
 import dataclasses
 import inspect
+import itertools
 import operator
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from volant.authoring import calls, entity, interface, task
@@ -83,6 +84,36 @@ def settle(value: Any) -> Any:
         if _holds_values(changes.values()):
             return dataclasses.replace(value, **{name: settle(item) for name, item in changes.items()})
     return value
+
+
+def awaited(value: Any) -> list[concurrent.futures.Future[Any]]:
+    """The futures, not done yet, of all Values inside lists, tuples, dictionaries and dataclasses."""
+    if type(value) is Value:
+        future = object.__getattribute__(value, "_volant_future")
+        return [] if future.done() else [future]
+    items: Any = ()
+    if isinstance(value, dict):
+        items = value.values()
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        items = value
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        items = [getattr(value, f.name) for f in dataclasses.fields(value) if f.init]
+    return [future for item in items for future in awaited(item)] if _holds_values(items) else []
+
+
+def when_done(futures: Sequence[concurrent.futures.Future[Any]], begin: Callable[[], object]) -> None:
+    """Call `begin` once all are done: now, or in the thread in which the last of them comes to its end."""
+    if not futures:
+        begin()
+        return
+    left = itertools.count(len(futures) - 1, -1)
+
+    def ended(_: concurrent.futures.Future[Any]) -> None:
+        if next(left) == 0:
+            begin()
+
+    for future in futures:
+        future.add_done_callback(ended)
 
 
 def _holds_values(items: Any) -> bool:

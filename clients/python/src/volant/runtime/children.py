@@ -1,11 +1,13 @@
-"""Eager bodies on a platform: each call becomes a child execution, whose name tells which call it is.
+"""Eager bodies on a platform: each call becomes a child, which has the same name in every attempt of the driver.
 
-A driver that is started again finds the children of its earlier life by their names, and runs none of them twice.
+A driver that is started again finds the children of its earlier life by their names, and runs none of them twice. What
+a child is, a `Place` knows: a node below the driver's own on our platform, an execution on a Flyte.
 """
 
 from __future__ import annotations
 
-import contextlib
+import concurrent.futures
+import contextvars
 import dataclasses
 import functools
 import hashlib
@@ -16,49 +18,52 @@ import sys
 import threading
 import types
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-from volant import context, errors
-from volant.authoring import calls, driver, entity, launch_plan, mapping, reference, task, workflow
-from volant.local import eager, threads
+from volant import errors
+from volant.authoring import calls, driver, entity, mapping, node, task
+from volant.local import caching, eager, threads
+from volant.runtime import executions, nodes
 from volant.serialization import settings as serialization_settings
 from volant.types import engine
 from volantidl.core import literals_pb2
 
-if TYPE_CHECKING:
-    from volant.client import execution
+_DECODED_AT_ONCE = 8
 
-_NAME_LENGTH = 20
-_LONGEST_POLL = 0.25
-"""Seconds between two looks at a child."""
-_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+
+class Place(Protocol):
+    """Where the children of a driver run."""
+
+    def takes(self, called: entity.Entity) -> bool:
+        """Whether it can run such a thing as one child."""
+        ...
+
+    def start(
+        self, called: entity.Entity, inputs: Mapping[str, literals_pb2.Literal], key: str
+    ) -> concurrent.futures.Future[Callable[[], Mapping[str, literals_pb2.Literal]]]:
+        """Start a child, or find the one of that key; what reads its outputs, or raises TaskFailedError."""
+        ...
+
+    def close(self, *, failed: bool) -> None:
+        """The driver has ended; when it failed, its children are not needed."""
+        ...
 
 
 def available() -> bool:
     """Whether this process knows of a platform that can run children."""
-    return bool(os.environ.get("FLYTE_PLATFORM_URL") and os.environ.get(serialization_settings.ENVIRONMENT_VARIABLE))
+    knows_platform = nodes.available() or bool(os.environ.get("FLYTE_PLATFORM_URL"))
+    return knows_platform and bool(os.environ.get(serialization_settings.ENVIRONMENT_VARIABLE))
 
 
 class PlatformDriver(eager.ThreadDriver):
-    """Makes calls of an eager body child executions of this platform."""
+    """Makes calls of an eager body children on the platform."""
 
-    def __init__(self, distribution: str, destination: str) -> None:
+    def __init__(self, place: Place) -> None:
         super().__init__()
-        from volant.client import remote  # noqa: PLC0415 - only eager tasks talk to the platform
-
-        settings = serialization_settings.SerializationSettings.from_environment()
-        if distribution:
-            settings = dataclasses.replace(
-                settings, distribution=distribution, destination=destination or settings.destination
-            )
-        self._settings = settings
-        self._remote = remote.Remote(project=settings.project, domain=settings.domain)
-        # The attempt's folder without the attempt: the same for a driver that is started again.
-        self._identity = context.current_context().output_metadata_prefix.rstrip("/").rpartition("/")[0]
+        self._place = place
+        self._decoding = threads.Lane(_DECODED_AT_ONCE)
         self._made: Counter[str] = Counter()
-        self._registered: set[str] = set()
-        self._running: dict[str, execution.Execution] = {}
         self._lock = threading.Lock()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminated)
@@ -68,69 +73,91 @@ class PlatformDriver(eager.ThreadDriver):
         sys.exit(128 + number)
 
     def cancel(self) -> None:
-        """End the children that still run."""
-        for child in list(self._running.values()):
-            with contextlib.suppress(errors.VolantError):
-                child.abort("the eager execution that started it has ended")
+        """The body has failed: what still runs isn't needed."""
+        self._place.close(failed=True)
+
+    def finish(self) -> None:
+        """Wait for every call; raises the first failure."""
+        super().finish()
+        self._place.close(failed=False)
 
     def call(self, called: entity.Entity, inputs: Mapping[str, Any]) -> Any:
         """Start the child when its inputs are there."""
-        # Numbered here, in the order of the body's calls: threads would number them in the order of their luck.
-        self._made[called.name] += 1
-        number = self._made[called.name]
         given = dict(inputs)
-        future = self._lane.start(lambda: self._child(called, given, number))
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         self._children.append(future)
+        begin = functools.partial(self._lane.start, functools.partial(self._begin, called, given, future))
+        # In this context, whichever thread it is in which the inputs come to be there.
+        eager.when_done(eager.awaited(given), functools.partial(contextvars.copy_context().run, begin))
         return eager.values_of_call(called.interface, future)
 
-    def _child(self, called: entity.Entity, given: Mapping[str, Any], number: int) -> Any:
-        with calls.made_by(None):
-            settled = {name: eager.settle(value) for name, value in given.items()}
-            if isinstance(called, mapping.MapTask):
-                return self._mapped(called, settled, number)
-            if not isinstance(called, (task.Task, workflow.Workflow, launch_plan.LaunchPlan, reference.Reference)):
-                result = called.run(settled)
-                return task.wait_for(result) if inspect.iscoroutine(result) else result
-            return self._execute(called, settled, f"{called.name}/{number}")
+    def _begin(self, called: entity.Entity, given: Mapping[str, Any], future: concurrent.futures.Future[Any]) -> None:
+        try:
+            with calls.made_by(None):
+                settled = {name: eager.settle(value) for name, value in given.items()}
+                if self._place.takes(called):
+                    self._start(called, settled, future)
+                elif isinstance(called, mapping.MapTask):
+                    future.set_result(self._mapped(called, settled))
+                else:
+                    result = called.run(settled)
+                    future.set_result(task.wait_for(result) if inspect.iscoroutine(result) else result)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever looks at the call's value
+            future.set_exception(error)
 
-    def _mapped(self, called: mapping.MapTask, settled: Mapping[str, Any], number: int) -> Any:
+    def _start(self, called: entity.Entity, settled: Mapping[str, Any], future: concurrent.futures.Future[Any]) -> None:
+        literals = _encode(called, settled)
+        started = self._place.start(called, literals, self._key_of(called, literals))
+
+        def decode() -> None:
+            try:
+                outputs = started.result()()
+                kinds = called.interface.outputs
+                values = {name: engine.to_python(outputs[name], kind) for name, kind in kinds.items()}
+                future.set_result(called.interface.wrap_outputs(values))
+            except BaseException as error:  # noqa: BLE001 - handed to whoever looks at the call's value
+                future.set_exception(error)
+
+        begin = functools.partial(self._decoding.start, decode)
+        eager.when_done([started], functools.partial(contextvars.copy_context().run, begin))
+
+    def _mapped(self, called: mapping.MapTask, settled: Mapping[str, Any]) -> Any:
+        """Each element a child of its own, where the place knows no arrays."""
         bound = {**called.bound, **{name: settled[name] for name in called.bound if name in settled}}
         count = len(settled[called.listed[0]]) if called.listed else 0
-        elements = [{**bound, **{name: settled[name][place] for name in called.listed}} for place in range(count)]
-        names = [f"{called.name}/{number}/{place}" for place in range(count)]
+        elements = [{**bound, **{name: settled[name][index] for name in called.listed}} for index in range(count)]
         lane = threads.Lane(called.concurrency or threads.AT_ONCE)
-        running = [
-            lane.start(functools.partial(self._execute, called.target, *pair))
-            for pair in zip(elements, names, strict=True)
-        ]
+
+        def run(element: Mapping[str, Any]) -> Any:
+            future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+            self._start(called.target, element, future)
+            return future.result()
+
+        running = [lane.start(functools.partial(run, element)) for element in elements]
         return [one.result() for one in running] if called.interface.outputs else None
 
-    def _execute(self, called: entity.Entity, inputs: Mapping[str, Any], which: str) -> Any:
-        version = self._settings.version
-        if not isinstance(called, reference.Reference):
-            with self._lock:
-                if called.name not in self._registered:
-                    self._remote.register_with(self._settings, called)
-                    self._registered.add(called.name)
-        started = self._remote.start(called, _encode(called, inputs), version=version, name=self._name_of(which))
-        self._running[which] = started
-        started.wait(poll=_LONGEST_POLL)
-        self._running.pop(which, None)
-        if not started.is_successful:
-            raise started.failure()
-        literals = started.output_literals()
-        values = {name: engine.to_python(literals[name], kind) for name, kind in called.interface.outputs.items()}
-        return called.interface.wrap_outputs(values)
+    def _key_of(self, called: entity.Entity, literals: Mapping[str, literals_pb2.Literal]) -> str:
+        """A name that is the same for the same call in every attempt, whatever the order in which calls are made.
 
-    def _name_of(self, which: str) -> str:
-        digest = hashlib.sha256(f"{self._identity}\0{which}".encode()).digest()
-        return "e" + "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[: _NAME_LENGTH - 1])
+        Made of what is called, with what, and the how manyth such call it is. Values that lie outside of their literals
+        count by their hashes: each attempt stores them somewhere else.
+        """
+        digest = hashlib.sha256(f"{type(called).__name__}\0{called.name}\0".encode())
+        for name in sorted(literals):
+            digest.update(name.encode() + b"\0")
+            digest.update(caching.collapsed(literals[name]).SerializeToString(deterministic=True))
+        key = f"{node.dns_name(called.short_name)[:40]}-{digest.hexdigest()[:16]}"
+        with self._lock:
+            self._made[key] += 1
+            count = self._made[key]
+        return key if count == 1 else f"{key}-{count}"
 
 
 def _encode(called: entity.Entity, inputs: Mapping[str, Any]) -> dict[str, literals_pb2.Literal]:
     variables = called.interface.typed.inputs.variables
     literals = {}
-    complete = {**called.interface.defaults, **inputs} if isinstance(called, task.Task) else inputs
+    has_defaults = isinstance(called, (task.Task, mapping.MapTask))
+    complete = {**called.interface.defaults, **inputs} if has_defaults else inputs
     for name, value in complete.items():
         try:
             literals[name] = engine.to_literal(value, called.interface.inputs[name], variables[name].type)
@@ -145,4 +172,10 @@ def execute(
     """Run an eager body; its calls become children where there's a platform, else threads of this process."""
     if not available():
         return eager.run_body(found.function, found.interface, inputs)
-    return eager.run_body(found.function, found.interface, inputs, PlatformDriver(distribution, destination))
+    settings = serialization_settings.SerializationSettings.from_environment()
+    if distribution:
+        settings = dataclasses.replace(
+            settings, distribution=distribution, destination=destination or settings.destination
+        )
+    place: Place = nodes.Nodes(settings) if nodes.available() else executions.Executions(settings)
+    return eager.run_body(found.function, found.interface, inputs, PlatformDriver(place))

@@ -11,7 +11,9 @@ def _start(run: state.Run, node: state.Node) -> None:
     lifecycle.queue(run, node)
     lifecycle.keep_inputs(run, node)
     try:
-        graph = node.scope.graph.library.graph(node.spec.message.workflow_node.sub_workflow_ref)
+        driven = node.spec.driven
+        library = driven.library if driven is not None else node.scope.graph.library
+        graph = library.graph(node.spec.message.workflow_node.sub_workflow_ref)
     except graphs.GraphError as missing:
         lifecycle.fail(run, node, state.error("SubWorkflowExecutionFailed", str(missing), state.SYSTEM))
         return
