@@ -246,7 +246,15 @@ def _write(frame: Any, table: types_pb2.StructuredDatasetType, uri: str | None) 
         raise errors.TypeMismatchError(
             f"{transformer.describe(type(frame))} cannot be written as {table.format!r}; known are {', '.join(formats)}"
         )
-    data = formats[table.format].encode(frame)
+    try:
+        data = formats[table.format].encode(frame)
+    except errors.VolantError:
+        raise
+    except Exception as cause:  # each library has errors of its own, without a common base
+        raise errors.TypeMismatchError(
+            f"this {transformer.describe(type(frame))} cannot be written as {table.format}: {cause}. Turn its columns "
+            f"into numbers, texts or times"
+        ) from cause
     digest = blobs.content_hash(data)
     place = uri or context.current_context().new_uri(digest[:32])
     router.write(f"{place.rstrip('/')}/{_CSV_FILE if table.format == CSV else _FIRST_PART}", data)

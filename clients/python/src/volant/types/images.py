@@ -7,6 +7,7 @@ from typing import Any
 
 import PIL.Image
 
+from volant import errors
 from volant.types import blobs, engine, transformer
 
 
@@ -26,7 +27,12 @@ class ImageTransformer(blobs.FileTransformer):
     def encode(self, value: Any, python_type: Any) -> bytes:  # noqa: ARG002
         """The image as PNG."""
         buffer = io.BytesIO()
-        value.save(buffer, format="PNG")
+        try:
+            value.save(buffer, format="PNG")
+        except OSError as cause:  # a mode that PNG has not
+            raise errors.TypeMismatchError(
+                f"this image cannot be written as PNG: {cause}. Convert it first: image.convert('RGB')"
+            ) from cause
         return buffer.getvalue()
 
     def decode(self, data: bytes, python_type: Any) -> Any:  # noqa: ARG002
