@@ -19,7 +19,9 @@ HERE = pathlib.Path(__file__).parent
 class News:
     """What a launcher told, and a way to wait for more."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = 30.0) -> None:
+        self.patience = patience
+        """How long to wait for one, in seconds."""
         self.all: list[port.AttemptUpdate] = []
         self._more = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -43,14 +45,16 @@ class News:
     def ends(self, name: str) -> list[port.AttemptUpdate]:
         return [update for update in self.of(name) if update.phase in TERMINAL]
 
-    async def until(self, name: str, *phases: port.AttemptPhase, count: int = 1) -> port.AttemptUpdate:
-        async with asyncio.timeout(30), self._more:
+    async def until(
+        self, name: str, *phases: port.AttemptPhase, count: int = 1, patience: float = 0.0
+    ) -> port.AttemptUpdate:
+        async with asyncio.timeout(patience or self.patience), self._more:
             while len(found := [update for update in self.of(name) if update.phase in phases]) < count:
                 await self._more.wait()
         return found[-1]
 
-    async def end(self, name: str, count: int = 1) -> port.AttemptUpdate:
-        return await self.until(name, *TERMINAL, count=count)
+    async def end(self, name: str, count: int = 1, patience: float = 0.0) -> port.AttemptUpdate:
+        return await self.until(name, *TERMINAL, count=count, patience=patience)
 
 
 def attempt(
