@@ -50,6 +50,15 @@ async def node_data(platform: scripted.Platform, id_: str) -> node_execution_pb2
     )
 
 
+async def test_nodes_of_the_same_instant_are_listed_as_they_follow_one_another(
+    platform: scripted.Platform, run: Run
+) -> None:
+    engine, given = run
+    ids = ["start-node", "n2", "n9", "n10", "end-node"]
+    await engine.report(part(given, nodes=[node(id_, Node.SUCCEEDED) for id_ in reversed(ids)]))
+    assert await list_nodes(platform) == ids
+
+
 async def test_a_node_is_shown_with_all_that_flytekit_reads(platform: scripted.Platform, run: Run) -> None:
     engine, given = run
     child = scripted.execution_id("child")

@@ -51,6 +51,8 @@ class Listing:
     """By prefix."""
     aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Field names that stand for others: `project` for `execution_project`."""
+    ties: tuple[str, ...] = ()
+    """SQL expressions for what is equal in the request's order, before `order` settles it."""
 
     def statement(
         self,
@@ -75,7 +77,7 @@ class Listing:
             limit: The request's limit. 0 is refused, unless `unlimited`, when it means no limit.
             token: The request's token: an offset.
             filters: The request's filters.
-            sort_by: The request's order; a message without a key counts as none.
+            sort_by: The request's order, if any.
             equal: Values that columns must have; an empty one stands for all.
             unless_filtered: SQL conditions by column, each added when no filter is on that column.
             unlimited: See `limit`.
@@ -141,15 +143,16 @@ class Listing:
         ]
 
     def _order(self, sort_by: common_pb2.Sort | None) -> str:
-        if sort_by is None or not sort_by.key:
+        if sort_by is None:
             return self.order
         name = self.aliases.get(sort_by.key, sort_by.key)
         if name not in self.columns:
             raise errors.InvalidArgumentError(f"invalid sort key '{sort_by.key}'")
         if sort_by.direction not in {common_pb2.Sort.DESCENDING, common_pb2.Sort.ASCENDING}:
-            raise errors.InvalidArgumentError(f"invalid sort order specified: {sort_by.direction}")
+            raise errors.InvalidArgumentError(f"invalid sort order specified: {sort_by.direction} for {sort_by.key}")
         direction = "DESC" if sort_by.direction == common_pb2.Sort.DESCENDING else "ASC"
-        tie_break = ", ".join(f"{part.strip()} {direction}" for part in self.order.split(","))
+        parts = (*self.ties, *(part.strip() for part in self.order.split(",")))
+        tie_break = ", ".join(f"{part} {direction}" for part in parts)
         return f"{self.columns[name].sql} {direction}, {tie_break}"
 
 
