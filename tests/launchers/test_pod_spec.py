@@ -228,7 +228,7 @@ def test_a_pod_is_made_the_same_each_time():
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        (tasks_pb2.TaskTemplate(type="spark"), "can't be run as a pod"),
+        (tasks_pb2.TaskTemplate(type="spark"), "runs only through a connector"),
         (tasks_pb2.TaskTemplate(container=tasks_pb2.Container(args=["x"])), "names no container image"),
         (pod_task(config={"primary_container_name": "other"}), "primary container [other] not defined"),
         (tasks_pb2.TaskTemplate(k8s_pod=tasks_pb2.K8sPod(pod_spec=struct(POD))), "must name the main container"),

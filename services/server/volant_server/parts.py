@@ -208,9 +208,15 @@ def needed(path: Path | None, name: str) -> Path:
 def make_launcher(
     settings: ServerSettings, addresses: Addresses, blobs: blobstore.BlobStore, clock: clock.Clock
 ) -> Launcher:
-    """What runs attempts, as settings.tasks.launcher says."""
+    """What runs attempts, as settings.tasks.launcher says; connectors, where there are any, take what they serve."""
     make = {"process": _process_launcher, "kubernetes": _kubernetes_launcher}[settings.tasks.launcher]
-    return make(settings, addresses, blobs, clock)
+    own = make(settings, addresses, blobs, clock)
+    if not settings.connectors.endpoints:
+        return own
+    from volant_engine.launchers import routed
+    from volant_engine.launchers.connectors.launcher import ConnectorLauncher
+
+    return routed.RoutedLauncher(own, ConnectorLauncher(settings.connectors, clock, blobs=blobs))
 
 
 def _process_launcher(

@@ -10,6 +10,7 @@ from volant_admin.settings import AdminSettings
 from volant_core import telemetry
 from volant_core.rpc import ServerSettings as RpcSettings
 from volant_datacatalog.settings import DatacatalogSettings
+from volant_engine.launchers.connectors.settings import ConnectorSettings
 from volant_engine.launchers.kubernetes.settings import KubernetesSettings
 from volant_engine.settings import EngineSettings
 
@@ -131,6 +132,7 @@ class ServerSettings:
     peers: PeerSettings = PeerSettings()
     tasks: TaskSettings = dataclasses.field(default_factory=TaskSettings)
     kubernetes: KubernetesSettings = dataclasses.field(default_factory=KubernetesSettings)
+    connectors: ConnectorSettings = ConnectorSettings()  # noqa: RUF009 - frozen
     datacatalog: DatacatalogSettings = DatacatalogSettings()  # noqa: RUF009 - frozen
     engine: EngineSettings = EngineSettings()  # noqa: RUF009 - frozen
     admin: AdminSettings = AdminSettings()  # noqa: RUF009 - frozen

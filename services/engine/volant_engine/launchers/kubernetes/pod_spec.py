@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf import json_format, struct_pb2
 
 from volant_core import compiler, errors
-from volant_engine.launchers import port
+from volant_engine.launchers import port, refusals
 from volant_engine.launchers.kubernetes import merging, resources, secrets
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
 from volantidl.core import tasks_pb2
@@ -122,9 +122,7 @@ def _draft(attempt: port.Attempt, settings: kubernetes_settings.KubernetesSettin
         return _pod(attempt)
     if target == "container":
         return _Draft({"containers": [_container(attempt, settings)]}, attempt.name)
-    raise errors.InvalidArgumentError(
-        f"a task of type [{task.type}] without a container and without a pod can't be run as a pod"
-    )
+    raise refusals.not_runnable(task)
 
 
 def _container(attempt: port.Attempt, settings: kubernetes_settings.KubernetesSettings) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from volant_core import aio, errors
 from volant_core import clock as core_clock
 from volant_core.blobstore import port as blob_port
-from volant_engine.launchers import port, slots
+from volant_engine.launchers import port, refusals, slots
 from volant_engine.launchers.process import (
     archives,
     commands,
@@ -147,6 +147,8 @@ class ProcessLauncher:
         await self._sweep()
 
     def _check(self, attempt: port.Attempt) -> None:
+        if not attempt.task.WhichOneof("target") and not attempt.arguments:
+            raise refusals.not_runnable(attempt.task)
         if not attempt.arguments:
             raise errors.InvalidArgumentError(f"the task of {attempt.name} has no command")
         if not attempt.name or "/" in attempt.name or attempt.name in (".", ".."):
