@@ -31,17 +31,19 @@ def follow(
     elif form == "json":
         platform.show({"name": one.name, "url": one.url}, form)
     if watch or wait:
-        finish(one, form)
+        finish(one, form, was_watched=watch)
 
 
-def finish(ended: execution.Execution, form: str | None) -> None:
-    """Print what an execution came to; exit code 1 if it didn't succeed."""
+def finish(ended: execution.Execution, form: str | None, *, was_watched: bool = False) -> None:
+    """Print what an execution came to; exit code 1 if it didn't succeed. Who watched has seen the traceback."""
     if ended.is_successful:
         platform.show_outputs(dict(ended.outputs), form)
         return
     text = str(ended.failure())
     failed = next((node for node in ended.all_nodes() if node.phase == "FAILED" and not node.is_parent), None)
     if failed is not None:
+        if was_watched and ended.error is not None:
+            text = f"execution {ended.name} failed in {failed.id}: {tree.last_line(ended.error.message)}"
         text += (
             f"\n\nWhat it wrote: volant logs {ended.name} {failed.id}   Run it here: volant replay {ended.name} "
             f"{failed.id}\nTo go on from here after a repair: volant recover {ended.name}"
@@ -95,7 +97,7 @@ def watch(platform_: remote.Remote, *, name: str, timeout: float | None, quiet: 
         watching.wait(one, timeout)
     else:
         watching.watch(platform_, one, timeout)
-    finish(one, form)
+    finish(one, form, was_watched=not quiet)
 
 
 @click.command()

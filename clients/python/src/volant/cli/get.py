@@ -29,11 +29,17 @@ def get(platform_: remote.Remote, *, kind: str, name: str | None, version: str, 
     kind = kind if kind.endswith("s") else f"{kind}s"
     if kind == "executions":
         if name is None:
-            platform.show([_row(one, form) for one in platform_.recent_executions(limit)], form)
+            found = platform_.recent_executions(limit)
+            if not found:
+                platform_.check_project()
+            platform.show([_row(one, form) for one in found], form)
         else:
             _show_execution(platform_, platform_.fetch_execution(name), form)
     elif name is None:
-        platform.show([{"name": found} for found in platform_.list_names(kind, limit)], form)
+        names = platform_.list_names(kind, limit)
+        if not names:
+            platform_.check_project()
+        platform.show([{"name": found} for found in names], form)
     else:
         fetch = {
             "tasks": platform_.fetch_task,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import difflib
 import enum
 import json
 import pathlib
@@ -127,7 +129,22 @@ def from_data(data: Any, python_type: Any) -> Any:
     base = annotated.bare(python_type)
     if base is bool and not isinstance(data, bool):
         raise transformer.mismatch(bool, data)
+    _refuse_unknown_fields(data, base)
     return engine.accept(plain.from_plain(data, python_type), python_type)
+
+
+def _refuse_unknown_fields(data: Any, base: Any) -> None:
+    """What was typed must mean something; what another version of a program wrote may have fields more."""
+    if not (isinstance(data, dict) and isinstance(base, type) and dataclasses.is_dataclass(base)):
+        return
+    known = {field.name: field for field in dataclasses.fields(base)}
+    hints = plain.hints_of(base)
+    for key, value in data.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            rest = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+            raise errors.TypeMismatchError(f"{base.__name__} has no field {key!r}; {rest}")
+        _refuse_unknown_fields(value, annotated.bare(hints.get(key)))
 
 
 def read_file(path: pathlib.Path) -> Any:
@@ -193,7 +210,7 @@ def collect(signature: interface.Interface, given: Mapping[str, Any], data: Mapp
         wanted = ", ".join(
             f"--{name.replace('_', '-')} ({transformer.describe(signature.inputs[name])})" for name in missing
         )
-        raise click.UsageError(f"missing inputs: {wanted}")
+        raise click.UsageError(f"missing inputs: {wanted}", click.get_current_context(silent=True))
     return inputs
 
 

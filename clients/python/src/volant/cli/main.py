@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import os
@@ -22,9 +23,10 @@ _COMMANDS = {
     "recover": ("volant.cli.executions", "Start an execution again, taking over what succeeded."),
     "signal": ("volant.cli.executions", "Give a waiting gate its value."),
     "activate": ("volant.cli.executions", "Make a version of a launch plan the active one."),
-    "replay": ("volant.cli.diagnosis", "Run a task of an execution here, on its real inputs."),
+    "replay": ("volant.cli.replay", "Run a task of an execution here, on its real inputs."),
     "doctor": ("volant.cli.diagnosis", "Look at what is needed to work, and say what is missing."),
     "init": ("volant.cli.project", "Start a project: a folder with a first workflow and a test."),
+    "completion": ("volant.cli.completion", "Print what bash, zsh or fish need to complete commands."),
     "config": ("volant.cli.project", "Show or write which platform is talked to."),
 }
 _PLATFORM_COMMANDS = {
@@ -37,6 +39,15 @@ _PLATFORM_COMMANDS = {
 
 class _LazyGroup(click.Group):
     """Knows its commands' names and summaries, and imports a command when it's called."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], known, 1)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
         return sorted({*_COMMANDS, *_PLATFORM_COMMANDS})
@@ -59,7 +70,12 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="volant", prog_name="volant")
 def main() -> None:
-    """Volant: typed workflows, locally and on a platform."""
+    """Volant: typed workflows, locally and on a platform.
+
+    Exit codes: 0 done; 1 it failed; 2 the command, the code or the inputs are wrong, and nothing was started;
+    3 no platform answers; 4 a time was over; 130 Ctrl-C.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it has to say is in our errors
 
 
 def _platform_command(name: str) -> click.Command:

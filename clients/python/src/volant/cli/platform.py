@@ -17,7 +17,10 @@ from volant.cli import inputs as typed
 from volant.client import remote
 
 FAILED, USAGE, UNREACHABLE, TIMED_OUT = 1, 2, 3, 4
-"""Exit codes; 2 is click's for a wrong command line. 130 is for Ctrl-C."""
+"""Exit codes: it failed or was refused; the command, the code or the inputs are wrong, and nothing was started; no
+platform answers; a time was over. 130 is for Ctrl-C."""
+_CODES = {"UNAVAILABLE": UNREACHABLE, "UNAUTHENTICATED": UNREACHABLE, "UNIMPLEMENTED": UNREACHABLE}
+_CODES.update({"INVALID_ARGUMENT": USAGE, "NOT_FOUND": USAGE, "ALREADY_EXISTS": USAGE})
 
 
 class Refused(click.ClickException):
@@ -64,15 +67,19 @@ def reported() -> Iterator[None]:
     except errors.VolantError as error:
         raise Refused(str(error), _code_of(error)) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused(str(error), FAILED) from error
+        raise Refused(
+            f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error),
+            USAGE,
+        ) from error
 
 
 def _code_of(error: errors.VolantError) -> int:
     if isinstance(error, errors.TimedOutError):
         return TIMED_OUT
-    if isinstance(error, errors.RemoteError) and error.code in {"UNAVAILABLE", "UNAUTHENTICATED"}:
-        return UNREACHABLE
-    return FAILED
+    if isinstance(error, errors.RemoteError):
+        return _CODES.get(error.code, FAILED)
+    wrong = (errors.DefinitionError, errors.TypeMismatchError, errors.MissingDependencyError, errors.NotFoundError)
+    return USAGE if isinstance(error, wrong) else FAILED
 
 
 def show(value: Any, form: str) -> None:

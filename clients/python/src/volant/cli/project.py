@@ -3,64 +3,47 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.resources
 import pathlib
 import re
 
 import click
 
+from volant import errors
 from volant.cli import platform
 from volant.client import config as configuration
 
-_WORKFLOW = '''"""The first workflow of {name}. Run it here: volant run workflows.py hello --name Ada"""
-
-from volant import task, workflow
-
-
-@task
-def greet(name: str) -> str:
-    """A greeting for somebody."""
-    return f"Hello, {{name}}!"
-
-
-@task
-def shout(text: str) -> str:
-    """The same, louder."""
-    return text.upper()
-
-
-@workflow
-def hello(name: str = "world") -> str:
-    """Greet somebody loudly."""
-    return shout(text=greet(name=name))
-'''
-_TEST = '''"""Tasks and workflows are functions: tests call them."""
-
-from workflows import greet, hello
-
-
-def test_greet() -> None:
-    assert greet(name="Ada") == "Hello, Ada!"
-
-
-def test_hello() -> None:
-    assert hello() == "HELLO, WORLD!"
-'''
+_TEMPLATES = {
+    "hello": "two tasks and a workflow",
+    "data": "a table is cleaned and summed up (needs pandas, pyarrow)",
+    "tuning": "settings are tried side by side, the best is kept",
+}
+_FIRST = {"hello": "hello --name Ada", "data": "quality", "tuning": "tuning"}
 _IGNORE = "__pycache__/\n.venv/\n"
 
 
-@click.command()
+@click.command(epilog="\b\nTemplates:\n" + "\n".join(f"  {name:<7} {text}" for name, text in _TEMPLATES.items()))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=pathlib.Path))
-def init(folder: pathlib.Path) -> None:
+@click.option("--template", type=click.Choice(list(_TEMPLATES)), default="hello", help="What to start with.")
+@click.option("-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="How to print.")
+def init(folder: pathlib.Path, template: str, form: str) -> None:
     """Start a project in FOLDER: a first workflow and a test of it."""
-    files = {"workflows.py": _WORKFLOW.format(name=folder.name), "test_workflows.py": _TEST, ".gitignore": _IGNORE}
-    taken = [name for name in files if (folder / name).exists()]
-    if taken:
-        raise click.ClickException(f"{folder / taken[0]} is there already; nothing was written")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_text(content)
+    source = importlib.resources.files("volant.cli").joinpath("templates", template)
+    files = {item.name.removesuffix(".txt"): item.read_text() for item in source.iterdir()}
+    files[".gitignore"] = _IGNORE
+    with platform.reported():
+        taken = [name for name in files if (folder / name).exists()]
+        if taken:
+            raise errors.DefinitionError(f"{folder / taken[0]} is there already; nothing was written")
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_text(content)
+    if form == "json":
+        platform.show({"folder": str(folder), "files": sorted(files)}, form)
+        return
+    for name in sorted(files):
         click.echo(f"wrote {folder / name}")
-    click.echo(f"Next: volant run {folder / 'workflows.py'} hello --name Ada")
+    click.echo(f"Next: volant run {folder / 'workflows.py'} {_FIRST[template]}")
 
 
 @click.command()

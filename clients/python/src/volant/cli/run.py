@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import pathlib
 import sys
+import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from volant import errors
 from volant.authoring import entity
-from volant.cli import executions, loading, platform
+from volant.cli import completion, executions, loading, platform
 from volant.cli import inputs as typed
 from volant.client import remote
 from volant.runtime import failure
@@ -113,6 +116,37 @@ def _run(
                 platform.show_outputs(outputs, settings["output"])
 
 
+class _Lines(io.TextIOBase):
+    """Passes on whole lines, so that those of tasks side by side don't mix."""
+
+    def __init__(self, target: TextIO) -> None:
+        self._target = target
+        self._begun = threading.local()
+
+    def write(self, text: str) -> int:
+        begun = getattr(self._begun, "text", "") + text
+        whole, _, self._begun.text = begun.rpartition("\n")
+        if whole or "\n" in begun:
+            self._target.write(f"{whole}\n")
+        return len(text)
+
+    def flush(self) -> None:
+        begun = getattr(self._begun, "text", "")
+        self._begun.text = ""
+        self._target.write(begun)
+        self._target.flush()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._target.encoding
+
+    def isatty(self) -> bool:
+        return self._target.isatty()
+
+    def fileno(self) -> int:
+        return self._target.fileno()
+
+
 def _summary(target: entity.Entity) -> str:
     function = getattr(target, "function", None)
     return (getattr(function, "__doc__", None) or f"Run {target.name}.").strip().partition("\n\n")[0]
@@ -137,7 +171,8 @@ def _run_locally(target: entity.Entity, given: dict[str, Any]) -> Any:
     from volant.local import execution as local_execution  # noqa: PLC0415 - not needed for remote runs
 
     try:
-        return local_execution.run_entity(target, given)
+        with contextlib.redirect_stdout(_Lines(sys.stdout)):
+            return local_execution.run_entity(target, given)
     except errors.VolantError:
         raise
     except Exception as error:
@@ -185,7 +220,7 @@ run: click.Command = _RunCommand(
     params=[
         *_options(),
         click.Argument(["volant_file"], metavar="FILE", type=click.Path(exists=True, dir_okay=False)),
-        click.Argument(["volant_entity"], metavar="[NAME]", required=False),
+        click.Argument(["volant_entity"], metavar="[NAME]", required=False, shell_complete=completion.entities),
         click.Argument(["volant_rest"], metavar="[INPUTS]...", nargs=-1, type=click.UNPROCESSED),
     ],
 )

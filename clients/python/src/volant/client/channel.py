@@ -110,6 +110,10 @@ class Connection:
 
     def _why(self, details: str) -> str:
         lowered = details.lower()
+        if "http1.x server" in lowered:
+            return "what answers there is HTTP; name the gRPC address, which `volant status` tells"
+        if "wrong_version_number" in lowered and not self._settings.insecure:
+            return "it does not speak TLS; say --insecure, or insecure = true in the configuration"
         if "ssl" in lowered or "handshake" in lowered or "tls" in lowered or "certificate" in lowered:
             if self._settings.insecure:
                 return f"it seems to want TLS; say --secure, or insecure = false in the configuration ({details})"
@@ -118,7 +122,7 @@ class Connection:
                     f"its certificate is not trusted; name the authority's file (caCertFilePath, ca_cert_file), or "
                     f"trust any (insecureSkipVerify) ({details})"
                 )
-            return f"it does not speak TLS; say --insecure, or insecure = true in the configuration ({details})"
+            return f"TLS cannot be set up with it ({details})"
         if "resolution" in lowered or "resolve" in lowered:
             return f"there is no such host ({details})"
         if self._settings.insecure and ("socket closed" in lowered or "reset" in lowered or "http2" in lowered):
@@ -137,6 +141,8 @@ class Connection:
                     ("grpc.max_reconnect_backoff_ms", 1000),
                     ("grpc.initial_reconnect_backoff_ms", 100),
                 ]
+                if self._settings.is_local:
+                    options.append(("grpc.enable_http_proxy", 0))
                 if self._settings.insecure:
                     self._channel = grpc.insecure_channel(self._settings.endpoint, options)
                 else:

@@ -45,6 +45,11 @@ class PlatformConfig:
     source: str = "defaults"
     """Where this came from, for people."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return _is_local(self.endpoint)
+
 
 def config_file() -> pathlib.Path:
     """The user's own configuration file, whether it exists or not."""

@@ -16,7 +16,7 @@ from volant.storage import router
 from volant.types import engine
 from volantidl.admin import common_pb2, execution_pb2, node_execution_pb2, task_execution_pb2
 from volantidl.core import execution_pb2 as core_execution_pb2
-from volantidl.core import identifier_pb2, interface_pb2, literals_pb2
+from volantidl.core import identifier_pb2, interface_pb2, literals_pb2, tasks_pb2
 
 if TYPE_CHECKING:
     from volant.client.remote import Remote
@@ -366,6 +366,23 @@ class Node:
         for part in self.log_parts():
             texts[part.attempt].append(self._remote.read_text(part.uri))
         return ["".join(found) for found in texts.values()]
+
+    def task_template(self) -> tasks_pb2.TaskTemplate | None:
+        """The task that it ran; None where it ran none."""
+        attempts = self.attempts
+        if not attempts:
+            return None
+        identifier = attempts[-1].id.task_id
+        try:
+            return self._remote.task_template(identifier)
+        except errors.NotFoundError:
+            # Tasks that a dynamic task made are in its graph only.
+            for one in self.execution.all_nodes():
+                if one.message.metadata.is_dynamic:
+                    for made in one._data().dynamic_workflow.compiled_workflow.tasks:  # noqa: SLF001
+                        if made.template.id == identifier:
+                            return made.template
+            raise
 
     @property
     def attempts(self) -> list[task_execution_pb2.TaskExecution]:

@@ -1,4 +1,8 @@
-"""Which files of a project a file of code needs: found by reading its imports, those inside of functions too."""
+"""Which files of a project a file of code needs: found by reading it.
+
+They are what it imports, inside of functions too, and the files that it names: a text "queries/users.sql" is taken for
+one if there is such a file.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,11 @@ import pathlib
 from collections.abc import Iterable, Iterator
 
 from volant import errors
+from volant.client import packaging
 
+_LONGEST_NAME = 200
+_LARGEST_NAMED = 10_000_000
+"""Bytes of a file that is uploaded because code names it; larger ones are data, and belong into a store."""
 _BY_NAME = {"import_module", "__import__", "iter_modules", "walk_packages"}
 _READ_BY_TASKS = (".ipynb", ".sh", ".sql")
 """The endings of files that code names for tasks to read: notebooks and scripts."""
@@ -59,6 +67,8 @@ class Project:
                 yield from self._files_of(module)
                 for alias in node.names:
                     yield from self._files_of((*module, alias.name))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield from self._named(file.parent, node.value)
             elif (isinstance(node, ast.Name) and node.id in _BY_NAME) or (
                 isinstance(node, ast.Attribute) and node.attr in _BY_NAME
             ):
@@ -67,6 +77,20 @@ class Project:
                 named = (file.parent / str(node.value)).resolve()
                 if named.is_relative_to(self.root) and named.is_file():
                     yield named
+
+    def _named(self, folder: pathlib.Path, text: str) -> Iterator[pathlib.Path]:
+        if not 0 < len(text) < _LONGEST_NAME or "\n" in text or "." not in text:
+            return
+        for base in (folder, self.root):
+            file = base / text
+            try:
+                found = file.resolve() if file.is_file() and file.stat().st_size < _LARGEST_NAMED else None
+            except (OSError, ValueError):  # no text that a file could be named by
+                return
+            if found is not None and found.is_relative_to(self.root) and found.suffix != ".py":
+                if not packaging.is_private(self.root, found):
+                    yield found
+                return
 
     def _files_of(self, name: tuple[str, ...]) -> Iterator[pathlib.Path]:
         """The files that importing a module runs, as far as they are below the root."""

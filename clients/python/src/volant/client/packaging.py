@@ -84,6 +84,21 @@ def all_files(root: pathlib.Path) -> list[pathlib.Path]:
     return sorted(result)
 
 
+def is_private(root: pathlib.Path, file: pathlib.Path) -> bool:
+    """Whether a file is one that is never uploaded, or that git or an ignore file leaves out."""
+    relative = file.relative_to(root)
+    patterns = [*_SKIPPED_FILES, *_ignore_file(root)]
+    if _SKIPPED_FOLDERS & set(relative.parts) or any(
+        fnmatch.fnmatch(str(relative), pattern) or fnmatch.fnmatch(file.name, pattern) for pattern in patterns
+    ):
+        return True
+    command = ["git", "-C", str(root), "check-ignore", "--quiet", str(relative)]
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0  # noqa: S603 - fixed words
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
 def _known_to_git(root: pathlib.Path) -> list[pathlib.Path] | None:
     command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "."]
     try:

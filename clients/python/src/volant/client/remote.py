@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from volant import errors
 from volant.authoring import entity, mapping, reference, task
-from volant.client import channel, code, config, execution, proxy_store, registered, registration, uploads
+from volant.client import channel, code, config, execution, finding, proxy_store, registered, registration, uploads
 from volant.serialization import settings as serialization_settings
 from volant.serialization import specs
 from volant.storage import router
@@ -20,16 +19,13 @@ from volantidl.admin import (
     execution_pb2,
     launch_plan_pb2,
     signal_pb2,
-    task_pb2,
-    version_pb2,
-    workflow_pb2,
 )
-from volantidl.core import compiler_pb2, identifier_pb2, interface_pb2, literals_pb2, tasks_pb2
+from volantidl.core import identifier_pb2, literals_pb2
 
 _DESTINATION = "."
 
 
-class Remote:
+class Remote(finding.Finder):
     """A platform: `Remote()` finds the one that is configured, or that `volant up` started.
 
     Args:
@@ -155,90 +151,6 @@ class Remote:
             id=identifier, state=launch_plan_pb2.ACTIVE if active else launch_plan_pb2.INACTIVE
         )
         self.connection.call(channel.ADMIN, "UpdateLaunchPlan", request, launch_plan_pb2.LaunchPlanUpdateResponse)
-
-    # ---- finding
-
-    def fetch_task(self, name: str, version: str = "") -> registered.Registered:
-        """A registered task; the latest version by default."""
-        found = self._fetch(identifier_pb2.TASK, "Task", name, version, task_pb2.Task, task_pb2.TaskList, "tasks")
-        return registered.Registered(found.id, found.closure.compiled_task.template.interface)
-
-    def fetch_workflow(self, name: str, version: str = "") -> registered.Registered:
-        """A registered workflow; the latest version by default."""
-        answer, several = workflow_pb2.Workflow, workflow_pb2.WorkflowList
-        found = self._fetch(identifier_pb2.WORKFLOW, "Workflow", name, version, answer, several, "workflows")
-        return registered.Registered(found.id, found.closure.compiled_workflow.primary.template.interface)
-
-    def fetch_launch_plan(self, name: str, version: str = "") -> registered.Registered:
-        """A registered launch plan; the latest version by default."""
-        answer, several = launch_plan_pb2.LaunchPlan, launch_plan_pb2.LaunchPlanList
-        found = self._fetch(identifier_pb2.LAUNCH_PLAN, "LaunchPlan", name, version, answer, several, "launch_plans")
-        return registered.of_launch_plan(found)
-
-    def _fetch(
-        self,
-        kind: identifier_pb2.ResourceType.ValueType,
-        noun: str,
-        name: str,
-        version: str,
-        answer: Any,
-        several: Any,
-        field: str,
-    ) -> Any:
-        named = {"project": self.config.project, "domain": self.config.domain, "name": name}
-        if not version:
-            request = common_pb2.ResourceListRequest(
-                id=common_pb2.NamedEntityIdentifier(**named),
-                limit=1,
-                sort_by=common_pb2.Sort(key="created_at", direction=common_pb2.Sort.DESCENDING),
-            )
-            listed = getattr(self.connection.call(channel.ADMIN, f"List{noun}s", request, several), field)
-            if not listed:
-                raise errors.NotFoundError(f"{self.config.project}/{self.config.domain} has no {noun.lower()} {name!r}")
-            version = listed[0].id.version
-        identifier = identifier_pb2.Identifier(resource_type=kind, version=version, **named)
-        return self.connection.call(channel.ADMIN, f"Get{noun}", common_pb2.ObjectGetRequest(id=identifier), answer)
-
-    def task_template(self, identifier: identifier_pb2.Identifier) -> tasks_pb2.TaskTemplate:
-        """A registered task's template."""
-        request = common_pb2.ObjectGetRequest(id=identifier)
-        return self.connection.call(channel.ADMIN, "GetTask", request, task_pb2.Task).closure.compiled_task.template
-
-    def compiled_workflow(self, identifier: identifier_pb2.Identifier) -> compiler_pb2.CompiledWorkflowClosure:
-        """A registered workflow's graph, with those of its sub-workflows."""
-        request = common_pb2.ObjectGetRequest(id=identifier)
-        found = self.connection.call(channel.ADMIN, "GetWorkflow", request, workflow_pb2.Workflow)
-        return found.closure.compiled_workflow
-
-    def version(self) -> str:
-        """The platform's version."""
-        request = version_pb2.GetVersionRequest()
-        found = self.connection.call(channel.ADMIN, "GetVersion", request, version_pb2.GetVersionResponse)
-        return found.control_plane_version.Version or "unknown"
-
-    @functools.cached_property
-    def pages(self) -> str:
-        """URL of the platform's pages: as configured, or as the platform says; else where its gRPC service is."""
-        if self.config.console:
-            return self.config.console
-        usual = f"{'http' if self.config.insecure else 'https'}://{self.config.endpoint}"
-        request = version_pb2.GetVersionRequest()
-        try:
-            _, told = self.connection.call_for_metadata(
-                channel.ADMIN, "GetVersion", request, version_pb2.GetVersionResponse, timeout=5
-            )
-        except errors.VolantError:
-            return usual
-        return told.get("volant-pages", usual)
-
-    def interface_of(self, target: identifier_pb2.Identifier) -> interface_pb2.TypedInterface:
-        """The interface of what an execution runs."""
-        if target.resource_type == identifier_pb2.TASK:
-            return self.task_template(target).interface
-        plan = self.connection.call(
-            channel.ADMIN, "GetLaunchPlan", common_pb2.ObjectGetRequest(id=target), launch_plan_pb2.LaunchPlan
-        )
-        return registered.of_launch_plan(plan).interface
 
     # ---- executing
 
@@ -420,7 +332,10 @@ class Remote:
         identifier = identifier_pb2.WorkflowExecutionIdentifier(
             project=project or self.config.project, domain=domain or self.config.domain, name=name
         )
-        return execution.Execution(self, identifier).sync()
+        try:
+            return execution.Execution(self, identifier).sync()
+        except errors.NotFoundError as cause:
+            raise errors.NotFoundError(f"{identifier.project}/{identifier.domain} has no execution {name!r}") from cause
 
     def recent_executions(self, limit: int = 20) -> list[execution.Execution]:
         """The latest executions."""
@@ -459,18 +374,6 @@ class Remote:
         """A text that an answer points to, such as a log."""
         with router.through(self.store):
             return router.read(uri).decode(errors="replace")
-
-    def list_names(self, kind: str, limit: int = 20) -> list[str]:
-        """The names of registered tasks, workflows or launchplans."""
-        numbers = {"tasks": identifier_pb2.TASK, "workflows": identifier_pb2.WORKFLOW}
-        request = common_pb2.NamedEntityListRequest(
-            resource_type=numbers.get(kind, identifier_pb2.LAUNCH_PLAN),
-            project=self.config.project,
-            domain=self.config.domain,
-            limit=limit,
-        )
-        found = self.connection.call(channel.ADMIN, "ListNamedEntities", request, common_pb2.NamedEntityList)
-        return [one.id.name for one in found.entities]
 
     def approve(self, name: str, of: execution.Execution | str) -> None:
         """Approve a gate."""
