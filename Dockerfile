@@ -41,7 +41,7 @@ FROM ${BASE} AS user
 # By hand: not every base has useradd.
 RUN echo 'volant:x:10001:10001::/home/volant:/usr/sbin/nologin' >>/etc/passwd \
  && echo 'volant:x:10001:' >>/etc/group \
- && mkdir -p /home/volant && chown 10001:10001 /home/volant
+ && mkdir -p /home/volant/objects /home/volant/tasks /home/volant/data && chown -R 10001:10001 /home/volant
 
 FROM user AS server
 COPY --from=server-files /opt/volant /opt/volant

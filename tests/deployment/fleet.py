@@ -153,7 +153,9 @@ class Client:
 
     def register(self, name: str, seconds: float, *, cached: bool = False) -> identifier_pb2.Identifier:
         note = f'"$NOTES/{name}"'
-        script = f"echo began >>{note}; sleep {seconds}; echo ended >>{note}"
+        return self.register_script(name, f"echo began >>{note}; sleep {seconds}; echo ended >>{note}", cached=cached)
+
+    def register_script(self, name: str, script: str, *, cached: bool = False) -> identifier_pb2.Identifier:
         identifier = identifier_pb2.Identifier(
             resource_type=identifier_pb2.TASK, project="flytesnacks", domain="development", name=name, version="1"
         )
