@@ -42,7 +42,9 @@ class Builder:
         for number in range(size):
             node_id = f"n{number}"
             source = self.chance.choice(readable)
-            kind = self.chance.choice(["plain", "echo", "cached", "retried", "branch", "array", "sub", "dynamic", "eager"])
+            kind = self.chance.choice(
+                ["plain", "echo", "cached", "retried", "branch", "array", "sub", "dynamic", "eager"]
+            )
             if kind == "branch":
                 then = g.node("n0", g.PLAIN, a=self.chance.choice(readable))
                 other = g.node("n1", g.ECHO, a="a")

@@ -50,7 +50,7 @@ def _ready(run: state.Run, where: tuple[state.Scope, int]) -> None:
             scopes.take_up(run, node, record)
             if node.is_terminal:
                 run.agenda.append((state.Step.ENDED, node))
-    elif scope.phase != state.ScopePhase.RUNNING:
+    elif scope.phase != state.ScopePhase.RUNNING and not is_resuming(node):
         return
     if node.is_terminal:
         # It had ended before a restart, and was accounted for when it was put back.
@@ -89,6 +89,9 @@ def _start(run: state.Run, node: state.Node) -> None:
         run.slots += 1
         node.holds_slot = True
     BEHAVIOURS[node.spec.kind].start(run, node)
+    if resuming and scope.phase == state.ScopePhase.HALTING:
+        # It ran before a restart, and everything in its scope was told to stop before it was put back.
+        lifecycle.halt(run, node, state.Then.ABORT, state.error("NodeAborted", scope.reason, state.UNKNOWN))
 
 
 def is_resuming(node: state.Node) -> bool:

@@ -47,8 +47,9 @@ def take(run: state.Run, limit: int = 1 << 30, size: int = 1 << 30) -> dispatch_
 
     The order is such that an engine which dies between two reports leaves nothing behind that nobody looks after: the
     end of a node comes with the ends of its attempts, and after those of its elements and of everything under it; the
-    end of the execution comes last. Ends of nodes whose bytes are still being stored are held back. Lease and number
-    are the caller's to fill in.
+    end of the execution comes last. Good ends of nodes whose bytes are still being stored are held back; bad ones are
+    not, because the end of what the node runs under would be recorded before. Lease and number are the caller's to fill
+    in.
     """
     report = dispatch_pb2.ExecutionReport()
     room = _Room(limit, size)
@@ -78,7 +79,7 @@ def _take_nodes(report: dispatch_pb2.ExecutionReport, run: state.Run, room: _Roo
         if room.is_full:
             return
         if node.is_terminal:
-            if node.writes:
+            if node.writes and node.phase in phases.GOOD_NODE:
                 continue
             if node in run.dirty_elements and not _take_elements(report, run, node, room):
                 return

@@ -151,7 +151,7 @@ def halt(run: state.Run, scope: state.Scope, reason: str) -> None:
 
 
 def _stop_all(run: state.Run, scope: state.Scope, reason: str) -> None:
-    scope.phase = state.ScopePhase.HALTING
+    scope.phase, scope.reason = state.ScopePhase.HALTING, reason
     for node in list(scope.live):
         lifecycle.halt(run, node, state.Then.ABORT, state.error("NodeAborted", reason, state.UNKNOWN))
     run.agenda.append((state.Step.SETTLE, scope))
