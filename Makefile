@@ -22,7 +22,7 @@ $(NEWEST)/.ready: requirements/newest.txt requirements/uv.txt scripts/setup_envi
 
 setup: $(VENV)/.ready  ## make the virtual environment: .venv/bin/volant is the command
 
-demo: $(VENV)/.ready  ## start the platform and run a workflow on it with stock flytekit
+demo: $(VENV)/.ready  ## start the platform and run workflows on it, with our SDK and with stock flytekit
 	@$(BIN)/python examples/demo/run_demo.py
 
 test: check test-suite test-postgres test-newest  ## everything that CI runs

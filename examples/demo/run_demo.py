@@ -1,4 +1,4 @@
-"""`make demo`: start the platform, run the quality pipeline on it twice with stock flytekit, show what happened.
+"""`make demo`: start the platform and run workflows on it, with Volant's SDK first, then with stock flytekit.
 
 The platform keeps running afterwards, with its data in .data/demo; the last line says how to stop it.
 """
@@ -23,6 +23,23 @@ VOLANT = str(pathlib.Path(sys.executable).parent / "volant")
 def say(text: str = "") -> None:
     """Print a line at once."""
     print(text, flush=True)
+
+
+def heading(text: str) -> None:
+    """Print a title."""
+    bold, plain = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("", "")
+    say(f"\n{bold}── {text} {'─' * max(76 - len(text), 0)}{plain}")
+
+
+def volant(*words: str, environment: dict[str, str]) -> None:
+    """Run a command of ours, showing it as it would be typed."""
+    shown = ["volant", *words]
+    say(f"$ {' '.join(shown)}")
+    begin = time.perf_counter()
+    code = subprocess.run([VOLANT, *words], env=environment, cwd=HERE, check=False).returncode
+    if code:
+        sys.exit(code)
+    say(f"  ({time.perf_counter() - begin:.1f} s)\n")
 
 
 def free(port: int) -> int:
@@ -66,7 +83,7 @@ def run(remote, workflow, title: str):
     if execution.error is not None:
         say(f"  it failed: {execution.error.message}")
         sys.exit(1)
-    for name, node in in_order(execution.node_executions):
+    for name, node in in_order(execution.node_executions)[1:-1]:  # without start and end
         show(phases, name, node, "  ")
     say(f"  {took:.2f} s from the first call to the last output")
     values = execution.outputs.as_python_native(workflow.python_interface)
@@ -84,7 +101,8 @@ def show(phases, name: str, node, indent: str) -> None:
     what = re.sub(r".*\.map_(.+)_[0-9a-f]{32}-arraynode", r"map of \1", what or spec)
     say(f"{indent}{name:{20 - len(indent)}} {phase:10} {what} {cache}")
     for child_name, child in in_order(node.subworkflow_node_executions or {}):
-        show(phases, child_name, child, indent + "  ")
+        if not child_name.endswith(("start-node", "end-node")):
+            show(phases, child_name, child, indent + "  ")
 
 
 def in_order(nodes) -> list:
@@ -105,26 +123,52 @@ def cache_status(node) -> str:
     return words.get(metadata.cache_status, "") if metadata is not None else ""
 
 
-def main() -> None:
-    """Run the demo."""
-    grpc, http = start()
+def with_volant(grpc: str) -> None:
+    """The article's data quality pipeline and its hyperparameter search, with our SDK."""
+    environment = {**os.environ, "VOLANT_ENDPOINT": grpc}
+    environment.pop("VOLANT_CONFIG", None)
+    quality = ("quality.py", "data_quality_pipeline", "--path", str(HERE / "temperatures.csv"))
+    heading("A data quality pipeline, here: tasks are functions (quality.py)")
+    volant("run", *quality, environment=environment)
+    heading("The same on the platform: each task in a process of its own")
+    volant("run", "--remote", "--watch", *quality, environment=environment)
+    heading("Once more: nothing new to register, and the cache knows the statistics")
+    volant("run", "--remote", "--watch", *quality, environment=environment)
+    heading("Hyperparameters side by side, as many as there are at run time (tuning.py)")
+    tuning = ("tuning.py", "tuning_pipeline", "--dataset", str(HERE / "temperatures.csv"))
+    volant("run", "--remote", "--watch", *tuning, environment=environment)
+
+
+def with_flytekit(grpc: str, http: str) -> None:
+    """A larger pipeline in stock flytekit, which needs no change."""
+    heading("Stock flytekit, unchanged: map, condition, dynamic (flytekit_quality.py)")
     os.environ.update(FLYTE_PLATFORM_URL=grpc, FLYTE_PLATFORM_INSECURE="true", FLYTE_PLATFORM_CONSOLE_ENDPOINT=http)
-    say("Loading stock flytekit …")
+    say("Loading flytekit …")
     from flytekit.configuration import Config  # noqa: PLC0415 - it reads the environment at import
     from flytekit.remote import FlyteRemote  # noqa: PLC0415
 
     logging.getLogger("flytekit").setLevel(logging.ERROR)
     sys.path.insert(0, str(HERE))
-    import quality  # noqa: PLC0415 - as above
+    import flytekit_quality  # noqa: PLC0415 - as above
 
     remote = FlyteRemote(Config.auto(), "flytesnacks", "development")
-    say("Registering the quality pipeline (code is uploaded, tasks, workflow and launch plan are created) …")
-    workflow = remote.register_script(quality.quality_pipeline, source_path=str(HERE), module_name="quality")
+    pipeline = flytekit_quality.quality_pipeline
+    workflow = remote.register_script(pipeline, source_path=str(HERE), module_name="flytekit_quality")
     say(f"Registered as {workflow.id.name}, version {workflow.id.version}.")
-    run(remote, quality.quality_pipeline, "First run:")
-    execution = run(remote, quality.quality_pipeline, "Second run, the same file again:")
+    run(remote, pipeline, "First run:")
+    execution = run(remote, pipeline, "Second run, the same file again:")
     say(f"\nLook at it: {remote.generate_console_url(execution)}")
-    say(f"Stop the platform: {pathlib.Path(VOLANT).relative_to(ROOT)} down --data {DATA.relative_to(ROOT)}")
+
+
+def main() -> None:
+    """Run the demo."""
+    begin = time.perf_counter()
+    grpc, http = start()
+    with_volant(grpc)
+    with_flytekit(grpc, http)
+    say(f"\nAll of it took {time.perf_counter() - begin:.0f} s.")
+    command = f"{pathlib.Path(VOLANT).relative_to(ROOT)} down --data {DATA.relative_to(ROOT)}"
+    say(f"The platform still runs. Go on with it: VOLANT_ENDPOINT={grpc}. Stop it: {command}")
 
 
 if __name__ == "__main__":

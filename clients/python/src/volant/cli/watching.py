@@ -125,14 +125,22 @@ class _Watch:
         sign = live.spinner(self._tick) if not self._execution.is_done else _mark(phase)
         head = f"{sign} {live.paint(self._execution.name, bold=True)}  {phase.lower()}  {ended}/{total}"
         shown: list[str] = []
-        for item, depth in _shortened(_flat(items, 0)):
-            shown += _lines_of(item, "  " * depth + "  ", self._tick) if item is not None else ["    …"]
+        flat = _flat(items, 0)
+        for item, depth in _shortened(flat):
+            indent, width = "  " * depth + "  ", _width(flat, depth)
+            shown += _lines_of(item, indent, self._tick, width) if item is not None else ["    …"]
         self._live.draw([head, *shown], above)
 
 
 def rows(items: list[tree.Item]) -> list[str]:
     """The whole tree, a node a line."""
-    return [line for item, depth in _flat(items, 0) for line in _lines_of(item, "  " * depth, 0)]
+    flat = _flat(items, 0)
+    return [line for item, depth in flat for line in _lines_of(item, "  " * depth, 0, _width(flat, depth))]
+
+
+def _width(flat: list[tuple[tree.Item, int]], depth: int) -> int:
+    """The columns for ids at a depth."""
+    return max((len(item.id) for item, at in flat if at == depth), default=0)
 
 
 def _flat(items: list[tree.Item], depth: int) -> list[tuple[tree.Item, int]]:
@@ -154,9 +162,9 @@ def _shortened(flat: list[tuple[tree.Item, int]]) -> list[tuple[tree.Item | None
     return [*chosen, (None, 2)]
 
 
-def _lines_of(item: tree.Item, indent: str, tick: int) -> list[str]:
+def _lines_of(item: tree.Item, indent: str, tick: int, width: int = 4) -> list[str]:
     mark = _mark(item.phase) if item.phase in _MARKS else live.paint(live.spinner(tick), fg="blue")
-    words = [f"{indent}{mark} {item.id:<4} {item.label}"]
+    words = [f"{indent}{mark} {item.id:<{width}} {item.label}"]
     if item.elements:
         words.append(f"{item.elements_done}/{item.elements}")
         if item.elements_failed:

@@ -179,7 +179,7 @@ class Execution:
                 channel.ADMIN, "ListNodeExecutions", request, node_execution_pb2.NodeExecutionList
             )
             for found in answer.node_executions:
-                if found.id.node_id not in {"start-node", "end-node"}:
+                if not found.id.node_id.endswith(("start-node", "end-node")):
                     yield Node(self._remote, self, found)
             token = answer.token
             if not token:
