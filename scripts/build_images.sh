@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build images from the Dockerfile, as this checkout has it committed or not.
+# Build images from the Dockerfile, of the sources as they are here.
 #
 #   scripts/build_images.sh [TARGET…]      targets: server, task, postgres (all of them)
 #
@@ -8,12 +8,15 @@
 #   VOLANT_IMAGE_TAG       the tag (latest)
 #   VOLANT_IMAGE_BASE      the image with Python to build from (the Dockerfile's)
 #   VOLANT_IMAGE_OPTIONS   more options for the builder, such as `--volume` for a certificate authority of your own
+#   VOLANT_IMAGE_FILE      another Dockerfile, and
+#   VOLANT_IMAGE_FOLDER    the folder that it copies from (this one); each target is then an image of the whole file
 #   VOLANT_IMAGE_LOAD      a command that imports an archive file on a cluster's node (`kind load image-archive`, …); left
 #                          out, images stay with the builder, for you to push
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 prefix=${VOLANT_IMAGE_PREFIX:-localhost/volant} tag=${VOLANT_IMAGE_TAG:-latest}
 read -ra options <<<"${VOLANT_IMAGE_OPTIONS:-}"
+file=${VOLANT_IMAGE_FILE:-} stage=()
 read -ra load <<<"${VOLANT_IMAGE_LOAD:-}"
 
 builder=${VOLANT_IMAGE_BUILDER:-}
@@ -26,7 +29,8 @@ done
 (($#)) || set -- server task postgres
 for target in "$@"; do
   name=$prefix-$target:$tag
-  "$builder" build "${options[@]}" --target "$target" --tag "$name" --file Dockerfile .
+  [[ -n $file ]] || stage=(--target "$target")
+  "$builder" build "${options[@]}" "${stage[@]}" --tag "$name" --file "${file:-Dockerfile}" "${VOLANT_IMAGE_FOLDER:-.}"
   if ((${#load[@]})); then
     archive=$(mktemp -d)
     case $builder in
