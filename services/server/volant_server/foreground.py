@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from volant_core import clock, errors, settings, telemetry
-from volant_server import composition, embedded, parts, terminal
+from volant_server import composition, data_folder, embedded, parts, terminal
 from volant_server.embedded import Options
 from volant_server.settings import SERVICES, ServerSettings
 
@@ -120,7 +120,11 @@ def _ready(running: embedded.Running) -> str:
     addresses = running.addresses
     both = addresses.http[0]
     objects = f", objects http://{addresses.s3[0]}" if addresses.s3 else ""
+    # The SDK finds the platform of the usual folder by itself.
+    is_usual = running.folder.root == data_folder.DEFAULT.expanduser()
+    named = "" if is_usual else f"VOLANT_ENDPOINT={addresses.grpc[0]} "
     return (
-        f"Volant is ready: pages http://{both}/console, gRPC {addresses.grpc[0]}{objects}, data {running.folder.root}."
-        f" Next: FLYTE_PLATFORM_URL={both} FLYTE_PLATFORM_INSECURE=true pyflyte run --remote FILE.py WORKFLOW"
+        f"Volant is ready: pages http://{both}/console, gRPC {addresses.grpc[0]}{objects}, data {running.folder.root}.\n"
+        f"Next: {named}volant run --remote FILE.py WORKFLOW\n"
+        f"With flytekit: FLYTE_PLATFORM_URL={both} FLYTE_PLATFORM_INSECURE=true pyflyte run --remote FILE.py WORKFLOW"
     )
