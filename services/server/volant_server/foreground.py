@@ -118,13 +118,13 @@ def _signals() -> asyncio.Event:
 
 def _ready(running: embedded.Running) -> str:
     addresses = running.addresses
-    both = addresses.http[0]
+    both, data = addresses.http[0], running.folder.root
     objects = f", objects http://{addresses.s3[0]}" if addresses.s3 else ""
     # The SDK finds the platform of the usual folder by itself.
-    is_usual = running.folder.root == data_folder.DEFAULT.expanduser()
+    is_usual = data == data_folder.DEFAULT.expanduser()
     named = "" if is_usual else f"VOLANT_ENDPOINT={addresses.grpc[0]} "
     return (
-        f"Volant is ready: pages http://{both}/console, gRPC {addresses.grpc[0]}{objects}, data {running.folder.root}.\n"
+        f"Volant is ready: pages http://{both}/console, gRPC {addresses.grpc[0]}{objects}, data {data}.\n"
         f"Next: {named}volant run --remote FILE.py WORKFLOW\n"
         f"With flytekit: FLYTE_PLATFORM_URL={both} FLYTE_PLATFORM_INSECURE=true pyflyte run --remote FILE.py WORKFLOW"
     )
