@@ -53,6 +53,12 @@ class News:
                 await self._more.wait()
         return found[-1]
 
+    async def reason(self, name: str, words: str, patience: float = 0.0) -> None:
+        """Until news of an attempt gives these words as its reason."""
+        async with asyncio.timeout(patience or self.patience), self._more:
+            while not any(words in update.reason for update in self.of(name)):
+                await self._more.wait()
+
     async def end(self, name: str, count: int = 1, patience: float = 0.0) -> port.AttemptUpdate:
         return await self.until(name, *TERMINAL, count=count, patience=patience)
 

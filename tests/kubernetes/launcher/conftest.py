@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "launchers"))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "launchers")]
 
 
 def pytest_collection_modifyitems(items):

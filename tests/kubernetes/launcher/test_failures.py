@@ -140,9 +140,9 @@ async def test_the_main_container_decides(world):
     update = await world.news.end("with-companions", patience=PATIENCE)
     assert update.phase is PHASE.SUCCEEDED
     await world.launcher.forget("with-companions")
-    async with asyncio.timeout(PATIENCE):
-        while "with-companions" in await asyncio.to_thread(kubectl, "-n", world.namespace, "get", "pods", "-o", "name"):
-            await asyncio.sleep(1)
+    await asyncio.to_thread(
+        kubectl, "-n", world.namespace, "wait", "--for=delete", "pod/with-companions", f"--timeout={PATIENCE}s"
+    )
 
 
 @pytest.mark.parametrize("how", ["delete", "force", "evict"])
@@ -177,9 +177,7 @@ async def test_what_does_not_fit_waits_and_says_why(world):
     attempt = shell(world, "big", "true")
     attempt.task.container.resources.requests.append(R.ResourceEntry(name=R.CPU, value="1000"))
     await world.launcher.launch(attempt)
-    async with asyncio.timeout(PATIENCE):
-        while not any("Insufficient cpu" in update.reason for update in world.news.of("big")):
-            await asyncio.sleep(0.1)
+    await world.news.reason("big", "Insufficient cpu", PATIENCE)
     assert world.news.phases("big")[-1] is PHASE.QUEUED
     await world.launcher.stop("big", "the test says so")
     assert not world.news.ends("big")
@@ -207,9 +205,7 @@ async def test_a_quota_is_waited_for(world):
     )
     await asyncio.sleep(1)  # the quota controller counts what is there
     await world.launcher.launch(shell(world, "second", "true"))
-    async with asyncio.timeout(PATIENCE):
-        while not any("exceeded quota" in update.reason for update in world.news.of("second")):
-            await asyncio.sleep(0.1)
+    await world.news.reason("second", "exceeded quota", PATIENCE)
     assert world.news.phases("second") == [PHASE.QUEUED] * len(world.news.phases("second"))
     hopeless = limited(world, "hopeless", "true", R.MEMORY, "200Mi")
     await world.launcher.launch(hopeless)

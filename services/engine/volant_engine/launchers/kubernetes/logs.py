@@ -51,8 +51,10 @@ class Excerpt:
 
     def text(self) -> bytes:
         """What is kept of it."""
-        between = b"\n[...]\n" if self._dropped else b""
-        return bytes(self._first) + between + b"".join(self._last)
+        last = b"".join(self._last)
+        if self._dropped or len(last) > self._half:
+            last = b"\n[...]\n" + last[-self._half :]
+        return bytes(self._first) + last
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -125,17 +127,22 @@ class Logs:
     async def keep(self, source: Source) -> None:
         """The pod has ended, or will have at once: store all that there is of its log."""
         await self.leave(source)
-        whole = Excerpt(self._settings.log_limit)
         try:
-            async with self._reads, self._api.log(source.namespace, source.pod, source.container, follow=False) as log:
-                async for data in log:
-                    whole.add(data)
+            async with self._reads:
+                whole = await self._read(source)
         except (errors.UnavailableError, cluster.RefusedError) as gone:
             _log.debug("the log of a pod is gone", pod=source.pod, error=str(gone))
             if source.is_due and source.excerpt is not None:
                 await self._store(source, source.excerpt)
             return
         await self._store(source, whole)
+
+    async def _read(self, source: Source) -> Excerpt:
+        whole = Excerpt(self._settings.log_limit)
+        async with self._api.log(source.namespace, source.pod, source.container, follow=False) as log:
+            async for data in log:
+                whole.add(data)
+        return whole
 
     async def tail(self, source: Source, lines: int) -> str:
         """The last lines that it wrote, for an error's message."""

@@ -50,5 +50,20 @@ class Templates:
             if refused.is_away:
                 raise errors.UnavailableError(message) from refused
             raise errors.FailedPreconditionError(message) from refused
+        if found is not None:
+            _undo_defaults(found)
         self._known[namespace, name] = now, found
         return found
+
+
+def _undo_defaults(template: cluster.Object) -> None:
+    """Take out the pull policies that the API server has put in for the template's own images, which are never used.
+
+    One that was meant can't be told from one put in; the setting `image_pull_policy` is the place for that.
+    """
+    spec = template.get("template", {}).get("spec") or {}
+    for container in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]:
+        image = container.get("image", "").rpartition("/")[2]
+        is_latest = (":" not in image and "@" not in image) or image.endswith(":latest")
+        if container.get("imagePullPolicy") == ("Always" if is_latest else "IfNotPresent"):
+            del container["imagePullPolicy"]
