@@ -28,6 +28,7 @@ from volantidl.core import (
     tasks_pb2,
     types_pb2,
 )
+from volantidl.core import execution_pb2 as core_execution_pb2
 
 # --- attribute paths --------------------------------------------------------------------------------------------------
 
@@ -385,6 +386,8 @@ async def test_what_files_mean(tmp_path, files, state, code, retryable):
     found = await read(tmp_path, files)
     assert found.state is state
     assert (found.error.code if found.error else "") == code
+    if code == "OutputsNotFound":  # the user's retries count
+        assert found.error.kind == core_execution_pb2.ExecutionError.UNKNOWN
     assert found.retryable == retryable
 
 

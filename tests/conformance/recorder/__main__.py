@@ -10,6 +10,7 @@ import secrets
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from recorder import compare, drive, recordings, rows, steps
@@ -31,7 +32,18 @@ def scenarios(names: list[str]) -> tuple[steps.Scenario, ...]:
     return tuple(one for one in every if not names or one.name in names)
 
 
-def record(endpoint: drive.Endpoint, chosen: tuple[steps.Scenario, ...], out: Path, at_once: int) -> int:
+def say(text: str) -> None:
+    """Print it at once."""
+    print(text, flush=True)
+
+
+def record(
+    endpoint: drive.Endpoint,
+    chosen: tuple[steps.Scenario, ...],
+    out: Path,
+    at_once: int,
+    say: Callable[[str], None] = say,
+) -> int:
     """Record scenarios into a folder; how many could not be."""
     driver = drive.Driver(endpoint)
     driver.register(chosen, SCENARIOS)
@@ -41,9 +53,9 @@ def record(endpoint: drive.Endpoint, chosen: tuple[steps.Scenario, ...], out: Pa
         try:
             recordings.save(out / f"{scenario.name}.json", driver.record(scenario))
         except Exception:  # noqa: BLE001 - the others go on
-            print(f"{scenario.name}: could not be recorded\n{traceback.format_exc()}", flush=True)
+            say(f"{scenario.name}: could not be recorded\n{traceback.format_exc()}")
             return False
-        print(f"{scenario.name}: {time.monotonic() - began:.1f} s", flush=True)
+        say(f"{scenario.name}: {time.monotonic() - began:.1f} s")
         return True
 
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:

@@ -77,13 +77,10 @@ def sort_out(found: Iterable[Difference], accepted: tuple[rows.Accepted, ...]) -
 
 
 def _explains(row: rows.Accepted, difference: Difference) -> bool:
-    pairs = (
-        (row.case, difference.case),
-        (row.path, difference.path),
-        (row.theirs, _whole(difference.theirs)),
-        (row.ours, _whole(difference.ours)),
-    )
-    return all(fnmatch.fnmatchcase(text, pattern) for pattern, text in pairs)
+    if not fnmatch.fnmatchcase(difference.case, row.case):
+        return False
+    seen = (difference.path, _whole(difference.theirs), _whole(difference.ours))
+    return any(all(map(fnmatch.fnmatchcase, seen, (place.path, place.theirs, place.ours))) for place in row.places)
 
 
 def _unequal(

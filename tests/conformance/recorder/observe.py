@@ -92,12 +92,15 @@ class Observer:
         return result
 
     def _node_answers(self, node: _Node, key: str) -> dict[str, recordings.Answer]:
-        result: dict[str, recordings.Answer] = {key: node}
+        # Lists have shortened errors.
+        get_node = node_execution_pb2.NodeExecutionGetRequest(id=node.id)
+        result: dict[str, recordings.Answer] = {key: _asked(self._admin.GetNodeExecution, get_node)}
         ask = node_execution_pb2.NodeExecutionGetDataRequest(id=node.id)
         result[f"{key}/data"] = _asked(self._admin.GetNodeExecutionData, ask)
         for task in self._tasks(node):
             task_key = f"{key}/task {task.id.task_id.name} {task.id.retry_attempt}"
-            result[task_key] = task
+            get_task = task_execution_pb2.TaskExecutionGetRequest(id=task.id)
+            result[task_key] = _asked(self._admin.GetTaskExecution, get_task)
             get = task_execution_pb2.TaskExecutionGetDataRequest(id=task.id)
             result[f"{task_key}/data"] = _asked(self._admin.GetTaskExecutionData, get)
         for word, child in self._children(node):

@@ -17,14 +17,23 @@ class Ignored:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Accepted:
-    """A difference that users are better off with. The first four are shell patterns."""
+class Place:
+    """Where a difference is seen, and both answers. Shell patterns."""
 
-    case: str
     path: str
     """Key and way to the value, as differences are printed."""
     theirs: str
     ours: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Accepted:
+    """A difference that users are better off with."""
+
+    case: str
+    """A shell pattern."""
+    places: tuple[Place, ...]
+    """All that it is seen by."""
     why: str
     """Why a user is better off with ours."""
 
@@ -41,4 +50,8 @@ def ignored_fields() -> frozenset[str]:
 
 def accepted(path: Path = _HERE / "accepted.toml") -> tuple[Accepted, ...]:
     """The rows of accepted.toml."""
-    return tuple(Accepted(**row) for row in tomllib.loads(path.read_text()).get("accepted", ()))
+    found = []
+    for row in tomllib.loads(path.read_text()).get("accepted", ()):
+        seen = [Place(row["path"], row["theirs"], row["ours"]), *(Place(**place) for place in row.get("also", ()))]
+        found.append(Accepted(row["case"], tuple(seen), row["why"]))
+    return tuple(found)

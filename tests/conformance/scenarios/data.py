@@ -2,7 +2,7 @@
 
 import datetime
 
-from flows import caching, kinds, runs, values
+from flows import caching, kinds, maps, runs, values
 from recorder.steps import Recover, Relaunch, Run, Scenario
 
 _SHAPE = values.Shape("s", values.Point(1, 2.0, ["l"]), {"k": 1})
@@ -28,7 +28,7 @@ SCENARIOS = (
     Scenario("values_unions", values.unions, (Run(), Run({"a": 1, "b": 2}))),
     Scenario("values_enums", values.enums),
     Scenario("values_files", values.files),
-    Scenario("values_frames", values.frames),
+    Scenario("values_tables", values.tables, (Run({"uri": "s3://elsewhere/table"}),)),
     Scenario("values_pickles", values.pickles),
     Scenario("values_offloaded", values.offloaded, (Run({"size": 1_200_000}),)),
     Scenario("values_through", values.everything_in, (Run(_EVERYTHING),)),
@@ -56,6 +56,7 @@ SCENARIOS = (
     Scenario("cache_relaunched", caching.plain, (Run(_SALTED), Relaunch(), Relaunch(overwrite_cache=True))),
     Scenario("recover_success", kinds.echoes, (Run({"x": 1}), Recover())),
     Scenario("recover_failure", kinds.subworkflow_fails, (Run({"x": 1}), Recover())),
+    Scenario("recover_map", maps.fails, (Run({"numbers": [1, 3]}), Recover())),
     Scenario("recover_plan_failure", kinds.plan_node_fails, (Run({"x": 1}), Recover())),
     Scenario("defaults", kinds.many_defaults),
     Scenario("fixed_and_default", runs.mixed_plan, (Run({"c": 3}), Run({"b": 20, "c": 3}))),
@@ -65,6 +66,11 @@ SCENARIOS = (
         (Run(), Run(spec={"envs": {"values": [{"key": "FROM_RUN", "value": "run"}]}})),
     ),
     Scenario("overrides", runs.overridden, (Run({"x": 3}),)),
+    Scenario(
+        "override_of_cache",
+        runs.overridden_cache,
+        (Run({"salt": "{salt}", "x": 1}), Run({"salt": "{salt}", "x": 1})),
+    ),
     Scenario("override_of_timeout", runs.overridden_timeout, (Run({"seconds": 300.0}),)),
     Scenario("interruptible_task", runs.interruptible_task, (Run({"x": 3}),)),
     Scenario(

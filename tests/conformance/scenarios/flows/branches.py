@@ -1,8 +1,9 @@
 """Conditions."""
 
+from flytekit import conditional, workflow
+
 from flows.kinds import inner
 from flows.small import add, add_one, dynamic, echo, echo_text, raises, task
-from flytekit import conditional, workflow
 
 
 @workflow

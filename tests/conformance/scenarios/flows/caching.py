@@ -3,8 +3,9 @@
 import time
 from typing import Annotated
 
-from flows.small import dynamic, echo, task
 from flytekit import Cache, HashMethod, map_task, workflow
+
+from flows.small import dynamic, echo, task
 
 
 @task(cache=True, cache_version="1")

@@ -1,9 +1,10 @@
 """Dynamic nodes."""
 
+from flytekit import conditional, map_task, workflow
+
 from flows.kinds import chain_plan, echo_plan, inner
 from flows.maps import doubled, total
 from flows.small import add, add_one, dynamic, echo, naps, raises
-from flytekit import conditional, map_task, workflow
 
 
 @dynamic

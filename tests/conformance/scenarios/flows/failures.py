@@ -6,10 +6,11 @@ import signal
 import sys
 import time
 
-from flows.small import LIMITS, REQUESTS, add, add_one, echo, naps, raises, task
-from flytekit import ContainerTask, WorkflowFailurePolicy, kwtypes, workflow
+from flytekit import ContainerTask, WorkflowFailurePolicy, workflow
 from flytekit.exceptions.user import FlyteRecoverableException
 from flytekit.types.error.error import FlyteError
+
+from flows.small import LIMITS, REQUESTS, add, add_one, echo, naps, raises, task
 
 
 @workflow
@@ -55,7 +56,7 @@ def not_retried(x: int) -> int:
     return raises_with_retries(x=x)
 
 
-@task(timeout=datetime.timedelta(seconds=15))
+@task(timeout=datetime.timedelta(seconds=40))
 def too_slow(x: int) -> int:
     time.sleep(600)
     return x
@@ -226,7 +227,7 @@ def long_nap(seconds: float) -> float:
 shell_exit = ContainerTask(
     name="flows.failures.shell_exit",
     image="localhost/flytekit:1",
-    inputs=kwtypes(code=int),
+    inputs={},
     outputs={},
     command=["/bin/sh", "-c", "echo out; echo err >&2; exit 7"],
     requests=REQUESTS,
@@ -254,7 +255,7 @@ no_program = ContainerTask(
 
 @workflow
 def container_exits() -> None:
-    shell_exit(code=7)
+    shell_exit()
 
 
 @workflow

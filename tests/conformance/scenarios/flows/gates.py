@@ -2,8 +2,9 @@
 
 import datetime
 
-from flows.small import add_one, echo, echo_text
 from flytekit import approve, conditional, sleep, wait_for_input, workflow
+
+from flows.small import add_one, echo, echo_text
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -47,7 +48,7 @@ def gate_then_branch(x: int) -> int:
 @workflow
 def impatient(x: int) -> int:
     made = echo(x=x)
-    return echo(x=approve(made, "soon", timeout=datetime.timedelta(seconds=4)))
+    return echo(x=approve(made, "soon", timeout=datetime.timedelta(seconds=25)))
 
 
 @workflow

@@ -3,9 +3,10 @@
 import datetime
 import typing
 
-from flows.small import add, add_one, echo, echo_text, raises, task
 from flytekit import LaunchPlan, approve, conditional, workflow
 from flytekit.core.workflow import ImperativeWorkflow
+
+from flows.small import add, add_one, echo, echo_text, raises, task
 
 
 @workflow

@@ -3,9 +3,10 @@
 import functools
 import os
 
-from flows.small import echo, naps, task
 from flytekit import map_task, workflow
 from flytekit.exceptions.user import FlyteRecoverableException
+
+from flows.small import echo, naps, task
 
 
 @task
@@ -62,7 +63,7 @@ def no_threes(x: int) -> int:
 
 @workflow
 def fails(numbers: list[int]) -> list[int]:
-    return map_task(no_threes)(x=numbers)
+    return map_task(no_threes, concurrency=1)(x=numbers)
 
 
 @workflow
@@ -72,7 +73,7 @@ def enough_succeed(numbers: list[int]) -> list[int | None]:
 
 @workflow
 def too_few_succeed(numbers: list[int]) -> list[int | None]:
-    return map_task(no_threes, min_success_ratio=0.9)(x=numbers)
+    return map_task(no_threes, min_success_ratio=0.9, concurrency=1)(x=numbers)
 
 
 @task(retries=2)

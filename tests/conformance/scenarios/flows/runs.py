@@ -3,10 +3,12 @@
 import datetime
 import os
 
-from flows.small import LIMITS, REQUESTS, add, add_one, echo, naps, raises, task
 from flytekit import LaunchPlan, Resources, eager, workflow
 from flytekit.extras.tasks.shell import OutputLocation, ShellTask
 from flytekit.types.file import FlyteFile
+
+from flows.caching import remembered
+from flows.small import LIMITS, REQUESTS, add, add_one, echo, naps, raises, task
 
 
 @task(environment={"FROM_TASK": "task"})
@@ -40,6 +42,13 @@ def overridden(x: int) -> tuple[int, int]:
 @workflow
 def overridden_timeout(seconds: float) -> float:
     return naps(seconds=seconds).with_overrides(timeout=datetime.timedelta(seconds=12))
+
+
+@workflow
+def overridden_cache(salt: str, x: int) -> tuple[int, int]:
+    off = remembered(salt=salt, x=x).with_overrides(cache=False)
+    on = add_one(x=x).with_overrides(cache=True, cache_version="1")
+    return off, on
 
 
 @task(interruptible=True)

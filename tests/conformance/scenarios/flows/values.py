@@ -5,13 +5,14 @@ import datetime
 import enum
 import pathlib
 import typing
+from typing import Annotated
 
-import pandas
-from flows.small import echo, echo_text, task
-from flytekit import StructuredDataset, workflow
+from flytekit import StructuredDataset, kwtypes, workflow
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 from flytekit.types.pickle import FlytePickle
+
+from flows.small import echo, echo_text, task
 
 UTC = datetime.UTC
 
@@ -142,21 +143,24 @@ def files() -> str:
     return reads_files(file=file, folder=folder, text=text)
 
 
-@task
-def makes_frames() -> tuple[pandas.DataFrame, StructuredDataset]:
-    frame = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    return frame, StructuredDataset(dataframe=frame)
+Rows = Annotated[StructuredDataset, kwtypes(a=int, b=str)]
 
 
 @task
-def reads_frames(frame: pandas.DataFrame, dataset: StructuredDataset) -> str:
-    return f"{frame.shape} {dataset.open(pandas.DataFrame).all().to_dict('list')}"
+def names_tables(uri: str) -> tuple[StructuredDataset, Rows]:
+    """Tables that are only named: to read one takes more memory than a small task has."""
+    return StructuredDataset(uri=uri, file_format="parquet"), StructuredDataset(uri=uri, file_format="csv")
+
+
+@task
+def reads_names(table: StructuredDataset, rows: Rows) -> str:
+    return f"{table.uri} {table.file_format} {rows.uri} {rows.file_format} {[c.name for c in rows.metadata.structured_dataset_type.columns]}"
 
 
 @workflow
-def frames() -> str:
-    frame, dataset = makes_frames()
-    return reads_frames(frame=frame, dataset=dataset)
+def tables(uri: str) -> str:
+    table, rows = names_tables(uri=uri)
+    return reads_names(table=table, rows=rows)
 
 
 class Own:

@@ -38,6 +38,7 @@ def _echo(run: state.Run, node: state.Node) -> None:
     attempt = node.tasks = state.Try(node, node.attempt, "", run.now)
     attempt.phase = state.TaskPhase.SUCCEEDED
     attempt.started_at = run.now
+    attempt.interruptible = lifecycle.interruptible(run, node, node.spec, node.system_failures)
     attempts.touch(run, attempt)
     lifecycle.succeed(run, node)
 
