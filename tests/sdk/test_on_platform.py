@@ -123,43 +123,6 @@ def test_checkpoint_between_attempts(remote, flows):
     assert remote.execute(flows.counting, {"a": 2}).wait(WAIT_S).outputs["o0"] == 0
 
 
-def test_eager_workflow(run, flows):
-    assert run(flows.steering, n=3).outputs["o0"] == 12
-
-
-def test_explicit_eager(run, flows):
-    assert run(flows.awaiting, n=1).outputs["o0"] == 5
-
-
-def test_eager_driver_that_is_killed_runs_no_child_twice(remote, flows, tmp_path):
-    execution = remote.execute(flows.driven, {"folder": str(tmp_path)}).wait(WAIT_S)
-    assert execution.is_successful, execution.error
-    assert execution.outputs["o0"] == 10
-    assert (tmp_path / "killed").exists()
-    children = [path.name.partition("-")[0] for path in tmp_path.iterdir() if path.name.startswith("child")]
-    assert sorted(children) == [f"child{number}" for number in range(10)]
-
-
-def test_eager_body_that_fails_ends_its_children(remote, flows, tmp_path):
-    execution = remote.execute(flows.giving_up, {"folder": str(tmp_path)}).wait(WAIT_S)
-    assert "ValueError: enough" in execution.error.message
-    slow = [one for one in remote.recent_executions() if one.message.spec.launch_plan.name == "sdk_flows.touch"]
-    assert {one.wait(WAIT_S).phase for one in slow if not one.is_successful} == {"ABORTED"}
-    assert not any(path.name.startswith("slow") for path in tmp_path.iterdir())
-
-
-def test_eager_execution_that_is_aborted_ends_its_children(remote, flows, tmp_path):
-    execution = remote.execute(flows.waiting_long, {"folder": str(tmp_path)})
-    patience = time.monotonic() + WAIT_S
-    while not (
-        children := [one for one in remote.recent_executions() if one.name.startswith("e") and one.phase == "RUNNING"]
-    ):
-        assert time.monotonic() < patience
-        time.sleep(0.1)
-    execution.abort("not needed")
-    assert {child.wait(WAIT_S).phase for child in children} == {"ABORTED"}
-
-
 def test_failure(remote, flows):
     execution = remote.execute(flows.failing, {"a": 1}).wait(WAIT_S)
     assert execution.phase == "FAILED"
@@ -368,7 +331,3 @@ def test_logs_of_an_execution(run, flows):
     logs = run(flows.nothing, a=43).logs()
     ((text,),) = logs.values()
     assert "nothing of 43" in text
-
-
-def test_eager_inside_of_eager(run, flows):
-    assert run(flows.outer, n=1).outputs["o0"] == 12

@@ -44,7 +44,7 @@ class Value:
             import asyncio  # noqa: PLC0415 - only async bodies need it
 
             future = object.__getattribute__(self, "_volant_future")
-            await asyncio.wrap_future(future)
+            await asyncio.wait([asyncio.wrap_future(future)])
             return value_of(self)
 
         return wait().__await__()
@@ -63,7 +63,9 @@ def value_of(value: Any) -> Any:
     """The result behind a Value, waited for; anything else as it is."""
     if type(value) is not Value:
         return value
-    result = object.__getattribute__(value, "_volant_future").result()
+    future = object.__getattribute__(value, "_volant_future")
+    future.was_looked_at = True  # the body may live with its failure
+    result = future.result()
     pick = object.__getattribute__(value, "_volant_pick")
     return pick(result) if pick is not None else result
 
@@ -235,9 +237,11 @@ class ThreadDriver:
         """The body has failed: what still runs isn't needed. Threads cannot be ended; they are left alone."""
 
     def finish(self) -> None:
-        """Wait for every call; raises the first failure."""
+        """Wait for every call; raises the first failure that the body has not seen."""
         for child in self._children:
-            child.result()
+            error = child.exception()
+            if error is not None and not hasattr(child, "was_looked_at"):
+                raise error
 
 
 def values_of_call(signature: interface.Interface, future: concurrent.futures.Future[Any]) -> Any:

@@ -77,7 +77,7 @@ class PlatformDriver(eager.ThreadDriver):
         self._place.close(failed=True)
 
     def finish(self) -> None:
-        """Wait for every call; raises the first failure."""
+        """Wait for every call; raises the first failure that the body has not seen."""
         super().finish()
         self._place.close(failed=False)
 

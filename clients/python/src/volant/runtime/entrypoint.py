@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 from volant import checkpoint, context, deck, errors
@@ -67,11 +68,13 @@ def _execute(given: arguments.Arguments, current: context.Context) -> dict[str, 
     except Exception as cause:
         raise failure.UserError from cause
     current.enable_deck = found.settings.enable_deck
+    began = time.monotonic()
     literals = literals_pb2.LiteralMap.FromString(router.read(given.inputs))
     try:
         inputs = found.decode_inputs(literals.literals)
     except (errors.TypeMismatchError, errors.MissingDependencyError) as cause:
         raise failure.NotConvertibleError from cause
+    ready = time.monotonic()
     result = call(found, inputs, given)
     if isinstance(result, tasks.Futures):
         return {"futures.pb": result.spec.SerializeToString()}
@@ -79,6 +82,11 @@ def _execute(given: arguments.Arguments, current: context.Context) -> dict[str, 
         outputs = found.encode_outputs(result)
     except (errors.TypeMismatchError, errors.MissingDependencyError) as cause:
         raise failure.NotConvertibleError from cause
+    if current.enable_deck and found.settings.deck_fields:
+        from volant import deck_fields  # noqa: PLC0415 - few tasks ask for it, and its memory costs every fork
+
+        done = time.monotonic()
+        deck_fields.add(found, inputs, result, {"read the inputs": ready - began, "run": done - ready})
     return offload.files_for(outputs, found.interface, given.output_prefix)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
+import functools
 import os
+import re
 import time
 import traceback
 import types
@@ -16,6 +19,7 @@ from volantidl.core import errors_pb2, execution_pb2
 _KIND = errors_pb2.ContainerError.Kind
 _ORIGIN = execution_pb2.ExecutionError.ErrorKind
 _OWN_PACKAGES = {"volant", "volantidl"}
+_RAISED = re.compile(r"^Message:\n\n    (\w+): ", re.MULTILINE)
 
 
 class UserError(Exception):
@@ -46,6 +50,33 @@ def document_for(error: BaseException) -> errors_pb2.ErrorDocument:
             code=code, message=message_of(root), kind=kind, origin=origin, timestamp=stamp, worker=worker_name()
         )
     )
+
+
+def exception_of(label: str, error: execution_pb2.ExecutionError) -> errors.TaskFailedError:
+    """The way back: what to raise where a task's outputs are wanted.
+
+    It is a TaskFailedError, and also of the built-in kind that the task raised, as it would be if the task ran here.
+    """
+    code = f" ({error.code})" if error.code else ""
+    text = f"{label} failed{code}: {error.message}"
+    raised = _RAISED.findall(error.message)
+    kind = getattr(builtins, raised[-1], None) if raised else None
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        try:
+            return _also(kind)(text)
+        except TypeError:  # made of more than a text
+            pass
+    return errors.TaskFailedError(text)
+
+
+@functools.cache
+def _also(kind: type[Exception]) -> type[errors.TaskFailedError]:
+    made: type[errors.TaskFailedError] = type(kind.__name__, (errors.TaskFailedError, kind), {"__str__": _first})
+    return made
+
+
+def _first(self: Exception) -> str:
+    return str(self.args[0])
 
 
 def is_recoverable(error: BaseException) -> bool:

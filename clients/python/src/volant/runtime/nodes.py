@@ -11,6 +11,7 @@ from typing import Any
 
 from volant import errors
 from volant.authoring import entity, gate, launch_plan, mapping, node, reference, task, workflow
+from volant.runtime import failure
 from volant.serialization import settings as serialization_settings
 from volant.serialization import specs, tasks
 from volant.storage import router
@@ -107,7 +108,7 @@ class Nodes:
         elif what.phase in _GOOD:
             future.set_result(functools.partial(_outputs_of, what))
         else:
-            future.set_exception(_failure_of(key, what))
+            future.set_exception(failure.exception_of(key, what.error))
 
     def close(self, *, failed: bool) -> None:  # noqa: ARG002 - the platform sees how the driver ended
         """Leave."""
@@ -117,9 +118,3 @@ class Nodes:
 def _outputs_of(result: driver_pb2.ChildResult) -> Mapping[str, literals_pb2.Literal]:
     content = result.outputs if not result.output_uri else router.read(result.output_uri)
     return dict(literals_pb2.LiteralMap.FromString(content).literals)
-
-
-def _failure_of(key: str, result: driver_pb2.ChildResult) -> errors.TaskFailedError:
-    phase = execution_pb2.NodeExecution.Phase.Name(result.phase)
-    code = f" ({result.error.code})" if result.error.code else ""
-    return errors.TaskFailedError(f"{key} is {phase}{code}: {result.error.message}")
