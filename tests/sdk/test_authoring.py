@@ -168,7 +168,7 @@ def test_sqlite(tmp_path):
         wrong()
 
 
-def test_container_task():
+def test_container_task(monkeypatch):
     container = ContainerTask(
         name="calculate",
         image="alpine:3",
@@ -187,7 +187,8 @@ def test_container_task():
         "/var/inputs",
         "/var/outputs",
     )
-    with pytest.raises(DefinitionError, match="container image"):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(DefinitionError, match="runs the image 'alpine:3', for which docker or podman is needed"):
         container(a=1)
 
 

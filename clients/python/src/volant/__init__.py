@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from volant.authoring.resources import Resources as Resources
     from volant.authoring.schedule import CronSchedule as CronSchedule
     from volant.authoring.schedule import FixedRate as FixedRate
+    from volant.authoring.task import ExecutionMode as ExecutionMode
     from volant.authoring.task import task as task
     from volant.authoring.workflow import WorkflowFailurePolicy as WorkflowFailurePolicy
     from volant.authoring.workflow import eager as eager
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from volant.client.remote import Remote as Remote
     from volant.context import current_context as current_context
     from volant.deck import Deck as Deck
+    from volant.deck import DeckField as DeckField
     from volant.errors import DefinitionError as DefinitionError
     from volant.errors import IgnoreOutputs as IgnoreOutputs
     from volant.errors import RecoverableError as RecoverableError
@@ -83,11 +85,13 @@ _HOMES = {
     "ContainerTask": "volant.authoring.containers",
     "CronSchedule": "volant.authoring.schedule",
     "Deck": "volant.deck",
+    "DeckField": "volant.deck",
     "DefinitionError": "volant.errors",
     "Directory": "volant.types.files",
     "Echo": "volant.authoring.containers",
     "Email": "volant.authoring.notification",
     "Environment": "volant.authoring.imperative",
+    "ExecutionMode": "volant.authoring.task",
     "File": "volant.types.files",
     "FixedRate": "volant.authoring.schedule",
     "FlyteError": "volant.types.failures",
@@ -146,11 +150,13 @@ __all__ = [
     "ContainerTask",
     "CronSchedule",
     "Deck",
+    "DeckField",
     "DefinitionError",
     "Directory",
     "Echo",
     "Email",
     "Environment",
+    "ExecutionMode",
     "File",
     "FixedRate",
     "FlyteError",

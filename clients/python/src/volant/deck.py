@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import enum
 import html as escaping
 from collections.abc import Sequence
 
 from volant import context
+
+
+class DeckField(enum.Enum):
+    """What a task can show without its code asking for it: `@task(enable_deck=True, deck_fields=[DeckField.INPUT])`."""
+
+    SOURCE_CODE = "Source Code"
+    DEPENDENCIES = "Dependencies"
+    TIMELINE = "Timeline"
+    INPUT = "Input"
+    OUTPUT = "Output"
 
 
 class Deck:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 
 def caller_line() -> str:
@@ -11,3 +12,11 @@ def caller_line() -> str:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "volant":
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def near_miss(wrong: object, known: Iterable[object]) -> str:
+    """A question whether one of the known names was meant; nothing where none is near."""
+    import difflib  # noqa: PLC0415 - only errors need it
+
+    found = difflib.get_close_matches(str(wrong), [str(one) for one in known], 1)
+    return f". Did you mean {found[0]!r}?" if found else ""

@@ -44,7 +44,10 @@ def bind(value: Any, python_type: Any, literal_type: types_pb2.LiteralType, subj
         return value
     if isinstance(value, promises.NodeOutputs):
         outputs = len(value)
-        what = "has no outputs" if not outputs else f"has {outputs} outputs; pass one of them"
+        names = ", ".join(value.node.outputs)
+        what = f"has {outputs} outputs; pass one of them: unpack it, or take it by its name ({names})"
+        if not outputs:
+            what = "has no outputs. Annotate what it returns; '>>' lets one call wait for another without a value"
         raise errors.DefinitionError(f"{subject}: {value.node.entity.name} {what}")
     if getattr(value, "is_unfinished_conditional", False):
         raise errors.DefinitionError(
@@ -66,8 +69,23 @@ def _check(value: promises.Promise, python_type: Any, literal_type: types_pb2.Li
         # Without annotations the platform cannot check the edge; the value itself can be, when it is there.
         raise promises.NeedsValueError("passing a value between an annotated and an unannotated place", repr(value))
     raise errors.TypeMismatchError(
-        f"{subject}: expected {transformer.describe(python_type)}, found {compatibility.words(given)} from {value!r}"
+        f"{subject}: expected {transformer.describe(python_type)}, found {compatibility.words(given)}: "
+        f"{value._origin()}. {_way_out(given, literal_type)}"  # noqa: SLF001 - as above
     )
+
+
+def _way_out(given: types_pb2.LiteralType, wanted: types_pb2.LiteralType) -> str:
+    """What to do about an edge between two types."""
+    none = types_pb2.LiteralType(simple=types_pb2.SimpleType.NONE)
+    if given.WhichOneof("type") == "union_type":
+        kinds = [one for one in given.union_type.variants if one.simple != none.simple]
+        if len(kinds) < len(given.union_type.variants) and all(compatibility.assignable(one, wanted) for one in kinds):
+            return "It may be None: take Optional[…], or give something instead of None in a task between them"
+    if wanted.WhichOneof("type") == "collection_type" and compatibility.assignable(given, wanted.collection_type):
+        return "Put it into a list: […]"
+    if given.WhichOneof("type") == "collection_type" and compatibility.assignable(given.collection_type, wanted):
+        return "Take one item, such as […][0], or call it for each item with map_task"
+    return "Convert it in a task between them, or change one of the two annotations"
 
 
 def _bind_inside(value: Any, python_type: Any, literal_type: types_pb2.LiteralType, subject: str) -> Binding:

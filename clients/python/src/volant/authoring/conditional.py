@@ -212,6 +212,6 @@ def _common_interface(name: str, targets: Sequence[node.Node], line: str) -> int
             if found[key] != kind:
                 raise errors.TypeMismatchError(
                     f"{line}: conditional({name!r}): output {key!r} is {transformer.describe(kind)} in one case and "
-                    f"{transformer.describe(found[key])} in another"
+                    f"{transformer.describe(found[key])} in another. Give it one type in all cases"
                 )
     return interface.Interface(inputs={}, outputs=outputs or {})

@@ -20,6 +20,7 @@ from volant.authoring import interface, naming, task
 from volant.storage import router
 from volant.types.files import Directory, File
 
+_QUERY_INPUT = re.compile(r"\{\{\s*\.[iI]nputs\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _PLACEHOLDER = re.compile(r"\{(inputs|outputs|ctx)\.([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -32,8 +33,14 @@ class VariableTask(task.Task):
 
     def __init__(self, name: str, signature: interface.Interface, settings: task.TaskSettings) -> None:
         self._module = _calling_module()
+        self._line = user_code.caller_line()
         prefix = naming.module_of(self._module.__name__) if self._module is not None else ""
         super().__init__(f"{prefix}.{name}" if prefix else name, signature, settings)
+
+    @property
+    def source(self) -> str:
+        """The file and line that define it."""
+        return self._line
 
     @property
     def home_module(self) -> types.ModuleType | None:
@@ -47,7 +54,8 @@ class VariableTask(task.Task):
                 if value is self:
                     return ["task-module", naming.module_of(self._module.__name__), "task-name", variable]
         raise errors.DefinitionError(
-            f"{self.name} is no variable at the top level of a module, so no process can find it"
+            f"{self._line}: {self.name} is no variable at the top level of a module, so no process can find it. Assign "
+            f"it to one: {self.short_name.replace('-', '_')} = {type(self).__name__}(…)"
         )
 
 
@@ -89,7 +97,8 @@ class ContainerTask(task.Task):
         metadata_format: str = "JSON",
         **options: Any,
     ) -> None:
-        settings = task.settings_from(user_code.caller_line(), {**options, "container_image": image})
+        self._line = user_code.caller_line()
+        settings = task.settings_from(self._line, {**options, "container_image": image})
         super().__init__(name, _signature(inputs, outputs), settings)
         self.command: list[str] = list(command)
         self.arguments: list[str] = list(arguments)
@@ -109,9 +118,22 @@ class ContainerTask(task.Task):
             data.input_path, data.output_path = self.input_data_dir, self.output_data_dir
             data.format = type(data).LiteralMapFormat.Value(self.metadata_format)
 
-    def execute(self, inputs: Mapping[str, Any]) -> Any:  # noqa: ARG002 - the interface's
-        """Refused: it needs a container runtime."""
-        raise errors.DefinitionError(f"{self.name} runs a container image; it can't be run in this process")
+    @property
+    def source(self) -> str:
+        """The file and line that define it."""
+        return self._line
+
+    @property
+    def image_name(self) -> str:
+        """The image."""
+        given = self.settings.container_image
+        return given if isinstance(given, str) else str(given.image_name())
+
+    def execute(self, inputs: Mapping[str, Any]) -> Any:
+        """Run the image here, where docker or podman works."""
+        from volant.authoring import container_run  # noqa: PLC0415 - it stands on top of this module
+
+        return container_run.execute(self, inputs)
 
 
 class Echo(task.Task):
@@ -178,6 +200,20 @@ class ShellTask(VariableTask):
         super().__init__(name, _signature(inputs, outputs), task.settings_from(line, options))
         self._script = pathlib.Path(script_file).read_text() if script_file is not None else str(script)
         self._debug = debug
+        self._check_names()
+
+    def _check_names(self) -> None:
+        """Refuse names of nothing, in the script and in the places of outputs."""
+        outputs = [location.var for location in self.output_locations]
+        known = {"inputs": list(self.interface.inputs), "outputs": outputs, "ctx": ["working_directory"]}
+        for text in (self._script, *(str(location.location) for location in self.output_locations)):
+            for match in _PLACEHOLDER.finditer(text):
+                kind, name = match.groups()
+                if name not in known[kind]:
+                    raise errors.DefinitionError(
+                        f"{self._line}: ShellTask {self.short_name!r}: {match.group(0)} names nothing; {kind} has "
+                        f"{', '.join(known[kind]) or 'none'}{user_code.near_miss(name, known[kind])}"
+                    )
 
     def execute(self, inputs: Mapping[str, Any]) -> Any:
         """Run the script."""
@@ -203,15 +239,7 @@ class ShellTask(VariableTask):
         return made[0] if len(made) == 1 else made or None
 
     def _filled(self, text: str, names: Mapping[str, Mapping[str, Any]]) -> str:
-        def value(match: re.Match[str]) -> str:
-            kind, name = match.groups()
-            if name not in names[kind]:
-                raise errors.DefinitionError(
-                    f"{self.name}: {match.group(0)} names nothing; {kind} has {', '.join(names[kind]) or 'none'}"
-                )
-            return str(names[kind][name])
-
-        return _PLACEHOLDER.sub(value, text)
+        return _PLACEHOLDER.sub(lambda match: str(names[match.group(1)][match.group(2)]), text)
 
 
 class SQLTask(VariableTask):
@@ -231,6 +259,13 @@ class SQLTask(VariableTask):
         outputs = {"results": output_schema_type} if output_schema_type is not None else {}
         super().__init__(name, _signature(inputs, outputs), task.settings_from(user_code.caller_line(), options))
         self.query_template: str = " ".join(query_template.split())
+        for wanted in _QUERY_INPUT.findall(self.query_template):
+            if wanted not in self.interface.inputs:
+                raise errors.DefinitionError(
+                    f"{self.source}: {type(self).__name__} {self.short_name!r}: the query names {wanted!r}, which is "
+                    f"no input; it has {', '.join(self.interface.inputs) or 'none'}"
+                    f"{user_code.near_miss(wanted, self.interface.inputs)}"
+                )
         if task_type is not None:
             self.task_type = task_type
 
@@ -238,13 +273,10 @@ class SQLTask(VariableTask):
         """The query for these inputs."""
 
         def value(match: re.Match[str]) -> str:
-            name = match.group(1)
-            if name not in inputs:
-                raise errors.DefinitionError(f"{self.name}: the query names {name!r}, which is no input")
-            found = inputs[name]
+            found = inputs[match.group(1)]
             return found.isoformat() if isinstance(found, (datetime.datetime, datetime.date)) else str(found)
 
-        return re.sub(r"\{\{\s*\.[iI]nputs\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}", value, self.query_template)
+        return _QUERY_INPUT.sub(value, self.query_template)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,6 +31,11 @@ class Entity(abc.ABC):
         return self.run(inputs) if caller is None else caller.call(self, inputs)
 
     @property
+    def title(self) -> str:
+        """What messages call it."""
+        return self.name
+
+    @property
     def short_name(self) -> str:
         """The name without its module."""
         return self.name.rpartition(".")[2]
@@ -48,26 +53,29 @@ class Entity(abc.ABC):
         else:
             if len(args) > len(names):
                 raise errors.TypeMismatchError(
-                    f"{user_code.caller_line()}: {self.name} takes {len(names)} inputs ({', '.join(names)}), "
-                    f"{len(args)} were given"
+                    f"{user_code.caller_line()}: {self.title} takes {len(names)} inputs ({', '.join(names)}), "
+                    f"{len(args)} were given. Leave out what is too much"
                 )
             inputs = dict(zip(names, args, strict=False))
             for name, value in kwargs.items():
                 if name in inputs:
                     raise errors.TypeMismatchError(
-                        f"{user_code.caller_line()}: {self.name} got two values for {name!r}"
+                        f"{user_code.caller_line()}: {self.title} got two values for {name!r}, one by its place and "
+                        f"one by its name. Leave one of them out"
                     )
                 inputs[name] = value
         unknown = [name for name in inputs if name not in names]
         if unknown:
             raise errors.TypeMismatchError(
-                f"{user_code.caller_line()}: {self.name} has no input {unknown[0]!r}; it has "
-                f"{', '.join(names) or 'none'}"
+                f"{user_code.caller_line()}: {self.title} has no input {unknown[0]!r}; it has "
+                f"{', '.join(names) or 'none'}{user_code.near_miss(unknown[0], names)}"
             )
         missing = [name for name in names if name not in inputs and name not in self.optional_inputs]
         if missing:
             wanted = ", ".join(f"{name}: {transformer.describe(names[name])}" for name in missing)
-            raise errors.TypeMismatchError(f"{user_code.caller_line()}: {self.name} needs {wanted}")
+            raise errors.TypeMismatchError(
+                f"{user_code.caller_line()}: {self.title} needs {wanted}. Pass {missing[0]}=…, or give it a default"
+            )
         return inputs
 
     @abc.abstractmethod

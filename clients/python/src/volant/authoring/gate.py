@@ -53,7 +53,8 @@ def approve(upstream_item: Any, name: str, timeout: datetime.timedelta) -> Any:
     if isinstance(upstream_item, promises.Promise):
         if upstream_item.node is None:
             raise errors.DefinitionError(
-                f"{user_code.caller_line()}: approve() takes the output of a node, not an input of the workflow"
+                f"{user_code.caller_line()}: approve() takes the output of a node, not an input of the workflow. "
+                f"Pass the input through a task first"
             )
         var, python_type = upstream_item._var, upstream_item._python_type  # noqa: SLF001
     elif isinstance(upstream_item, promises.NodeOutputs):

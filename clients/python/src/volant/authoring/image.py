@@ -109,8 +109,7 @@ class ImageSpec:
             if path and not pathlib.Path(path).exists():
                 line = getattr(self, "_line", "")
                 raise errors.DefinitionError(
-                    f"{line}: ImageSpec names {path!r}, which is not there (from {pathlib.Path.cwd()}). Give a path "
-                    f"from where you register, or a whole one"
+                    f"{line}: ImageSpec names {path!r}, which is not there. A relative path starts where you register"
                 )
 
     def archives(self) -> list[str]:

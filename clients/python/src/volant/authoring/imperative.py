@@ -49,7 +49,9 @@ class ImperativeWorkflow(workflow.Workflow):
     def add_workflow_input(self, input_name: str, python_type: Any) -> promises.Promise:
         """Add an input; gives what stands for it."""
         if input_name in self.inputs:
-            raise errors.DefinitionError(f"{user_code.caller_line()}: {self.name} has an input {input_name!r} already")
+            raise errors.DefinitionError(
+                f"{user_code.caller_line()}: {self.name} has an input {input_name!r} already. Name it otherwise"
+            )
         self.interface: interface.Interface = interface.Interface(
             inputs={**self.interface.inputs, input_name: python_type}, outputs=self.interface.outputs
         )
@@ -109,7 +111,9 @@ def create_node(called: entity.Entity, *args: Any, **inputs: Any) -> node.Node:
     """Call an entity inside a workflow and get its node: for ordering, and outputs by name."""
     caller = calls.current()
     if not isinstance(caller, tracing.Tracer):
-        raise errors.DefinitionError(f"{user_code.caller_line()}: create_node belongs inside a workflow")
+        raise errors.DefinitionError(
+            f"{user_code.caller_line()}: create_node belongs inside a workflow; elsewhere call it"
+        )
     made = caller.add(called, called.bind(args, inputs), user_code.caller_line())
     promises.make_outputs(made)
     return made

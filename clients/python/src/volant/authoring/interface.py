@@ -34,6 +34,8 @@ class Interface:
     """The NamedTuple that outputs are given as, if one was declared."""
     docs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Descriptions of inputs and outputs, by name."""
+    source: str = ""
+    """File and line, for messages."""
 
     @functools.cached_property
     def typed(self) -> interface_pb2.TypedInterface:
@@ -54,7 +56,7 @@ class Interface:
         try:
             return engine.literal_type(python_type)
         except errors.VolantError as cause:
-            raise errors.DefinitionError(f"{name}: {cause}") from cause
+            raise errors.DefinitionError(f"{self.source}: {name!r}: {cause}") from cause
 
     @property
     def required(self) -> list[str]:
@@ -84,7 +86,8 @@ class Interface:
         if not isinstance(result, (tuple, list)) or len(result) != len(names):
             found = "one value" if not isinstance(result, (tuple, list)) else f"{len(result)}"
             raise errors.TypeMismatchError(
-                f"expected a tuple of {len(names)} outputs ({', '.join(names)}), found {found}"
+                f"expected a tuple of {len(names)} outputs ({', '.join(names)}), found {found}. Return one value for "
+                f"each, or change the annotation"
             )
         return dict(zip(names, result, strict=True))
 
@@ -104,9 +107,28 @@ def interface_of(function: Callable[..., Any]) -> Interface:
             )
         inputs[name] = hints.get(name, Any)
         if parameter.default is not MISSING:
-            defaults[name] = parameter.default
+            defaults[name] = _accepted(function, name, parameter.default, inputs[name])
     outputs, output_class = _outputs(function, hints)
-    return Interface(inputs=inputs, outputs=outputs, defaults=defaults, output_class=output_class, docs=_docs(function))
+    return Interface(
+        inputs=inputs,
+        outputs=outputs,
+        defaults=defaults,
+        output_class=output_class,
+        docs=_docs(function),
+        source=where(function),
+    )
+
+
+def _accepted(function: Callable[..., Any], name: str, default: Any, python_type: Any) -> Any:
+    """A default value, if it is of its type. None is often written for "not given", whatever the type."""
+    if default is not None:
+        try:
+            engine.accept(default, python_type)
+        except errors.TypeMismatchError as cause:
+            raise errors.TypeMismatchError(
+                f"{where(function)}: {function.__name__}(), the default of {name!r}: {cause}"
+            ) from cause
+    return default
 
 
 def evaluated_hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -25,6 +25,13 @@ class ConcurrencyPolicy:
     max_concurrency: int
     behavior: ConcurrencyLimitBehavior = ConcurrencyLimitBehavior.SKIP
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_concurrency, int) or self.max_concurrency < 1:
+            raise errors.DefinitionError(
+                f"{user_code.caller_line()}: ConcurrencyPolicy(max_concurrency={self.max_concurrency!r}): give a "
+                f"number from 1"
+            )
+
 
 @dataclasses.dataclass(frozen=True)
 class LaunchPlanSettings:
@@ -160,6 +167,7 @@ def _settings(given: Mapping[str, Any]) -> LaunchPlanSettings:
         if key not in known:
             raise errors.DefinitionError(
                 f"{user_code.caller_line()}: a launch plan has no setting {key!r}; it has {', '.join(sorted(known))}"
+                f"{user_code.near_miss(key, known)}"
             )
     return LaunchPlanSettings(**options)
 
@@ -173,6 +181,7 @@ def _check_inputs(
                 raise errors.DefinitionError(
                     f"{line}: launch plan {name!r}, {kind}: {target.name} has no input {key!r}; "
                     f"it has {', '.join(target.interface.inputs) or 'none'}"
+                    f"{user_code.near_miss(key, target.interface.inputs)}"
                 )
             try:
                 engine.accept(value, target.interface.inputs[key])
@@ -189,12 +198,14 @@ def _check_schedule(line: str, plan: LaunchPlan) -> None:
         return
     if not isinstance(when, schedule.Schedule):
         raise errors.DefinitionError(
-            f"{line}: launch plan {plan.name!r}: schedule={when!r} is no CronSchedule or FixedRate"
+            f"{line}: launch plan {plan.name!r}: schedule={when!r} is no CronSchedule or FixedRate. "
+            f"Write schedule=CronSchedule(schedule=…)"
         )
     kickoff = when.kickoff_time_input_arg
     if kickoff and kickoff not in plan.interface.inputs:
         raise errors.DefinitionError(
-            f"{line}: launch plan {plan.name!r}: kickoff_time_input_arg={kickoff!r} is no input"
+            f"{line}: launch plan {plan.name!r}: kickoff_time_input_arg={kickoff!r} is no input of "
+            f"{plan.workflow.name}; it has {', '.join(plan.interface.inputs) or 'none'}"
         )
     missing = [key for key in plan.interface.required if key != kickoff]
     if missing:

@@ -9,47 +9,32 @@ from typing import Any
 
 from google.protobuf import json_format, struct_pb2
 
+from volant import errors, user_code
 from volantidl.core import tasks_pb2
 
 
 @dataclasses.dataclass(frozen=True)
 class GPUAccelerator:
-    """A kind of GPU, by the name that a cluster's nodes have for it.
+    """A kind of GPU, by the name that a cluster's nodes have for it. `volant.accelerators` has the usual ones.
 
     Args:
         device: The name, such as "nvidia-tesla-t4".
         partition_size: A part of it, such as "1g.5gb".
-        unpartitioned: Only whole ones.
+        whole: Only whole ones.
     """
 
     device: str
     partition_size: str = ""
-    unpartitioned: bool = False
+    whole: bool = False
 
     def to_message(self) -> tasks_pb2.GPUAccelerator:
         """The contract's form."""
         made = tasks_pb2.GPUAccelerator(device=self.device)
         if self.partition_size:
             made.partition_size = self.partition_size
-        elif self.unpartitioned:
+        elif self.whole:
             made.unpartitioned = True
         return made
-
-    def with_partition_size(self, partition_size: str) -> GPUAccelerator:
-        """A part of it."""
-        return dataclasses.replace(self, partition_size=partition_size)
-
-
-A10G = GPUAccelerator("nvidia-a10g")
-L4 = GPUAccelerator("nvidia-l4-vws")
-K80 = GPUAccelerator("nvidia-tesla-k80")
-P4 = GPUAccelerator("nvidia-tesla-p4")
-P100 = GPUAccelerator("nvidia-tesla-p100")
-T4 = GPUAccelerator("nvidia-tesla-t4")
-V100 = GPUAccelerator("nvidia-tesla-v100")
-A100 = GPUAccelerator("nvidia-tesla-a100")
-A100_80GB = GPUAccelerator("nvidia-a100-80gb")
-H100 = GPUAccelerator("nvidia-h100")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +52,14 @@ class PodTemplate:
     primary_container_name: str = "primary"
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = isinstance(self.pod_spec, Mapping) or type(self.pod_spec).__name__ == "V1PodSpec"
+        if self.pod_spec is not None and not known:
+            raise errors.DefinitionError(
+                f"{user_code.caller_line()}: PodTemplate(pod_spec=…): expected a V1PodSpec or a dictionary in "
+                f"Kubernetes' JSON form, found {type(self.pod_spec).__name__}"
+            )
 
     def _spec(self) -> dict[str, Any]:
         if self.pod_spec is None:
@@ -112,12 +105,11 @@ class PodTemplate:
         pod.metadata.annotations.update(self.annotations)
         return pod
 
-    def to_override(self, target: Any, container: tasks_pb2.Container) -> None:
+    def to_override(self, container: tasks_pb2.Container) -> tasks_pb2.K8sPod:
         """The contract's form, for a node."""
-        target.pod_spec.CopyFrom(self.merged(container))
-        target.labels.update(self.labels)
-        target.annotations.update(self.annotations)
-        target.primary_container_name = self.primary_container_name
+        pod = self.to_pod(container)
+        pod.primary_container_name = self.primary_container_name
+        return pod
 
 
 _KUBERNETES_NAMES = {

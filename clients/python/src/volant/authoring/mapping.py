@@ -29,11 +29,16 @@ class MapTask(entity.Entity):
         line = user_code.caller_line()
         if len(target.interface.outputs) > 1:
             raise errors.DefinitionError(
-                f"{line}: map_task needs a task with at most one output; {target.name} has several"
+                f"{line}: map_task needs a task with at most one output; {target.name} has "
+                f"{len(target.interface.outputs)}. Return one value, such as a dataclass"
             )
         for name in bound:
             if name not in target.interface.inputs:
-                raise errors.DefinitionError(f"{line}: map_task: {target.name} has no input {name!r}")
+                raise errors.DefinitionError(
+                    f"{line}: map_task: {target.name} has no input {name!r}; it has "
+                    f"{', '.join(target.interface.inputs)}"
+                    f"{user_code.near_miss(name, target.interface.inputs)}"
+                )
         self.target = target
         self.bound: dict[str, Any] = dict(bound)
         self.concurrency = concurrency
@@ -62,6 +67,11 @@ class MapTask(entity.Entity):
         ]
         digest = hashlib.md5("".join(settings).encode(), usedforsecurity=False).hexdigest()
         return f"{module}.map_{name}_{digest}-arraynode"
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"map_task({self.target.name})"
 
     @property
     def listed(self) -> list[str]:
@@ -106,6 +116,12 @@ class MapTask(entity.Entity):
 
     def run(self, inputs: Mapping[str, Any]) -> Any:
         """Run every element on this machine."""
+        lengths = {name: len(inputs[name]) for name in self.listed if hasattr(inputs.get(name), "__len__")}
+        if len(set(lengths.values())) > 1:
+            raise errors.TypeMismatchError(
+                f"{user_code.caller_line()}: {self.title}: the lists differ in length: {lengths}. Give all of them as "
+                f"many items; what is the same for all is bound by functools.partial"
+            )
         from volant.local import execution  # noqa: PLC0415 - running stands on top of authoring
 
         return execution.run_entity(self, inputs)
@@ -138,7 +154,8 @@ def map_task(
         bound, target = dict(target.keywords), target.func
     if not isinstance(target, (task.Task, launch_plan.LaunchPlan)) and not getattr(target, "is_reference", False):
         raise errors.DefinitionError(
-            f"{user_code.caller_line()}: map_task takes a task or a launch plan, found {target!r}"
+            f"{user_code.caller_line()}: map_task takes a task or a launch plan, found {target!r}. "
+            f"Write @task above the function"
         )
     if min_success_ratio is None or not 0 <= min_success_ratio <= 1:
         raise errors.DefinitionError(

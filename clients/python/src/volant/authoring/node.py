@@ -65,7 +65,9 @@ class Node:
         """Let another node start only after this one has ended."""
         after = other if isinstance(other, Node) else getattr(other, "node", None)
         if not isinstance(after, Node):
-            raise errors.DefinitionError(f"{user_code.caller_line()}: '>>' needs a node on its right, found {other!r}")
+            raise errors.DefinitionError(
+                f"{user_code.caller_line()}: '>>' needs the call of a task or workflow on its right, found {other!r}"
+            )
         if self not in after.ordered_after:
             after.ordered_after[self] = user_code.caller_line()
 
@@ -113,6 +115,7 @@ class Node:
             if key not in known:
                 raise errors.DefinitionError(
                     f"{line}: with_overrides has no {key!r}; it has {', '.join(sorted(known))}"
+                    f"{user_code.near_miss(key, known)}"
                 )
             if isinstance(value, promises.Promise):
                 raise errors.DefinitionError(
@@ -144,7 +147,10 @@ def check_order(made: Sequence[Node]) -> None:
     for one in made:
         for other, line in one.ordered_after.items():
             if {one, other} <= stuck and place[other] >= place[one]:
-                raise errors.DefinitionError(f"{line}: {other.id} >> {one.id} closes a circle")
+                raise errors.DefinitionError(
+                    f"{line}: {other.id} ({other.entity.title}) >> {one.id} ({one.entity.title}) closes a circle, in "
+                    f"which each waits for the other. Leave out one of the orders"
+                )
 
 
 def dns_name(text: str) -> str:

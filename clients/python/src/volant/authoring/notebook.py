@@ -70,17 +70,11 @@ class NotebookTask(containers.VariableTask):
         if render_deck:
             options["enable_deck"] = True
         super().__init__(name, signature, task.settings_from(line, options))
-        self._line = line
         self._given_path = pathlib.Path(notebook_path)
         self._render_deck = render_deck
         self._stream_logs = stream_logs
         self._output_notebooks = output_notebooks
         self._kernel_name = kernel_name
-
-    @property
-    def source(self) -> str:
-        """Where it is defined."""
-        return self._line
 
     @property
     def notebook_path(self) -> pathlib.Path:
@@ -90,7 +84,7 @@ class NotebookTask(containers.VariableTask):
         path = folder / self._given_path
         if not path.is_file():
             raise errors.DefinitionError(
-                f"{self._line}: NotebookTask {self.short_name!r}: there is no notebook {path}. If it "
+                f"{self.source}: NotebookTask {self.short_name!r}: there is no notebook {path}. If it "
                 f"is on your machine but not where the task runs, register with --copy all"
             )
         return path

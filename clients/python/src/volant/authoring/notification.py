@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from volant import errors, user_code
 from volantidl.admin import common_pb2
@@ -23,11 +24,11 @@ class Notification:
 
     def __post_init__(self) -> None:
         if not self.recipients_email:
-            raise errors.DefinitionError(f"{user_code.caller_line()}: {type(self).__name__} needs recipients_email")
+            raise errors.DefinitionError(f"{user_code.caller_line()}: {type(self).__name__} needs recipients_email=[…]")
         for phase in self.phases:
             if phase not in _TERMINAL:
                 raise errors.DefinitionError(
-                    f"{user_code.caller_line()}: {type(self).__name__}: the phase {phase} isn't terminal; "
+                    f"{user_code.caller_line()}: {type(self).__name__}: the phase {_name_of(phase)} isn't terminal; "
                     f"choose among SUCCEEDED, FAILED, TIMED_OUT and ABORTED"
                 )
 
@@ -75,3 +76,7 @@ class WorkflowExecutionPhase:
     ABORTED = int(Phase.ABORTED)
     TIMED_OUT = int(Phase.TIMED_OUT)
     ABORTING = int(Phase.ABORTING)
+
+
+def _name_of(phase: Any) -> Any:
+    return next((name for name, number in vars(WorkflowExecutionPhase).items() if number == phase), phase)

@@ -49,6 +49,13 @@ class Promise:
         source = f"{self._node.id}.{self._var}" if self._node is not None else f"input {self._var}"
         return f"<Promise {source}{''.join(f'[{part!r}]' for part in self._path)}>"
 
+    def _origin(self) -> str:
+        """Where it comes from, in a reader's words."""
+        path = "".join(f"[{part!r}]" for part in self._path)
+        if self._node is None:
+            return f"the workflow's input {self._var}{path}"
+        return f"the output {self._var}{path} of {self._node.entity.title}, called at {self._node.line}"
+
     # ---- graph
 
     @property
@@ -100,7 +107,7 @@ class Promise:
             return self._part(name, fields[name])
         if base is Any or hasattr(base, name):
             raise NeedsValueError(f".{name}", repr(self))
-        hint = f"; it has {', '.join(fields)}" if fields else ""
+        hint = f"; it has {', '.join(fields)}{user_code.near_miss(name, fields)}" if fields else ""
         raise AttributeError(f"{user_code.caller_line()}: {transformer.describe(base)} has no attribute {name!r}{hint}")
 
     def _part(self, key: str | int, python_type: Any) -> Promise:
@@ -269,6 +276,7 @@ class NodeOutputs:
             return found
         raise AttributeError(
             f"{user_code.caller_line()}: this node has no output {name!r}; it has {', '.join(promises) or 'none'}"
+            f"{user_code.near_miss(name, promises)}"
         )
 
     def __repr__(self) -> str:

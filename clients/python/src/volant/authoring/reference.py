@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import entity, interface
 from volantidl.core import identifier_pb2
 
@@ -41,8 +41,8 @@ class Reference(entity.Entity):
     def run(self, inputs: Mapping[str, Any]) -> Any:  # noqa: ARG002
         """Refused: its code isn't here."""
         raise errors.DefinitionError(
-            f"{self.name} is a reference: its code isn't here, so it cannot run locally. In tests, replace it with "
-            f"volant.testing.patch"
+            f"{user_code.caller_line()}: {self.name} is a reference: its code isn't here, so it cannot "
+            f"run locally. In tests, replace it with volant.testing.patch"
         )
 
 

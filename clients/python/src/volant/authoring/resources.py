@@ -58,3 +58,28 @@ class Resources:
             return value
 
         return Resources(*(pick(getattr(self, field.name)) for field in dataclasses.fields(self)))
+
+
+_UNITS = {"m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
+
+
+def quantity(amount: Amount) -> float:
+    """An amount as a number."""
+    text = str(amount)
+    if text.endswith("i"):
+        return float(text[:-2]) * 1024.0 ** (1 + "KMGTPE".index(text[-2].upper()))
+    if text[-1] in _UNITS:
+        return float(text[:-1]) * _UNITS[text[-1]]
+    return float(text)
+
+
+def check_order(requests: Resources | None, limits: Resources | None, owner: str) -> None:
+    """Refuse requests above their limits: no machine could give that."""
+    if requests is None or limits is None:
+        return
+    for field in dataclasses.fields(Resources):
+        least, most = getattr(requests, field.name), getattr(limits, field.name)
+        if least is not None and most is not None and quantity(least) > quantity(most):
+            raise errors.DefinitionError(
+                f"{owner}: the request {field.name}={least!r} is above the limit {field.name}={most!r}. Raise the limit"
+            )

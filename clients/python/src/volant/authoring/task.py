@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextvars
 import dataclasses
 import datetime
+import enum
 import functools
+import importlib
 import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from volant import errors, secrets, user_code
+from volant import deck, errors, secrets, user_code
 from volant.authoring import caching, entity, interface, naming, resources
 from volant.types import engine
 from volantidl.core import dynamic_job_pb2, literals_pb2
 
+DEFAULT_RESOLVER = "volant.runtime.resolver.default_task_resolver"
+"""Finds tasks by their module and variable."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -40,6 +44,8 @@ class TaskSettings:
     accelerator: Any = None
     shared_memory: bool | str | None = None
     enable_deck: bool = False
+    deck_fields: Sequence[deck.DeckField] = ()
+    """What is shown in decks without being asked for by the task's code."""
     docs: str = ""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -51,6 +57,29 @@ class Futures:
     """What a dynamic task makes instead of outputs: a graph for the platform to run."""
 
     spec: dynamic_job_pb2.DynamicJobSpec
+
+
+class ExecutionMode(enum.Enum):
+    """What a task's function is for: to compute, to make a graph, or to make calls that start at once."""
+
+    DEFAULT = "default"
+    DYNAMIC = "dynamic"
+    EAGER = "eager"
+
+
+class TaskResolver(Protocol):
+    """Finds tasks in task processes in a way of its own."""
+
+    location: str
+    """The dotted path of this object, by which a task process finds it."""
+
+    def loader_args(self, task: PythonTask[..., Any]) -> list[str]:
+        """Words that tell one task from others."""
+        ...
+
+    def load_task(self, loader_args: Sequence[str]) -> Task:
+        """The task that the words tell of."""
+        ...
 
 
 class Task(entity.Entity):
@@ -154,9 +183,11 @@ class PythonTask(Task, Generic[P, R]):
         *,
         name: str = "",
         signature: interface.Interface | None = None,
+        resolver: TaskResolver | None = None,
     ) -> None:
         super().__init__(name or naming.name_of(function), signature or interface.interface_of(function), settings)
         self.function = function
+        self._resolver = resolver
         self.is_async: bool = inspect.iscoroutinefunction(function)
         functools.update_wrapper(self, function)
 
@@ -186,8 +217,15 @@ class PythonTask(Task, Generic[P, R]):
         """The function's file and line."""
         return interface.where(self.function)
 
+    @property
+    def resolver_location(self) -> str:
+        """Where the resolver is that finds it."""
+        return self._resolver.location if self._resolver is not None else DEFAULT_RESOLVER
+
     def loader_arguments(self) -> list[str]:
         """How a task process finds it: its module and variable."""
+        if self._resolver is not None:
+            return self._resolver.loader_args(self)
         qualified = self.function.__qualname__
         if "<locals>" in qualified or "<lambda>" in qualified:
             raise errors.DefinitionError(
@@ -248,16 +286,49 @@ def settings_from(owner: str, options: Mapping[str, Any]) -> TaskSettings:
     for name in ("requests", "limits"):
         if given.get(name) is not None and not isinstance(given[name], resources.Resources):
             raise errors.DefinitionError(f"{owner}: {name}={given[name]!r}: give Resources(cpu=…, mem=…)")
-    for name in ("environment", "labels", "annotations", "secret_requests"):
+    resources.check_order(given.get("requests"), given.get("limits"), owner)
+    for name in ("environment", "labels", "annotations", "secret_requests", "deck_fields", "enable_deck"):
         if given.get(name) is None:
             given.pop(name, None)
-    if "disable_deck" in given:
-        given["enable_deck"] = not given.pop("disable_deck")
+    given.pop("pickle_untyped", None)  # what has no annotation is always pickled
+    disabled = given.pop("disable_deck", None)
+    if disabled is not None:
+        given["enable_deck"] = not disabled
     known = {field.name for field in dataclasses.fields(TaskSettings)}
     unknown = [name for name in given if name not in known]
     if unknown:
-        raise errors.DefinitionError(f"{owner}: unknown argument {unknown[0]!r}; known are {', '.join(sorted(known))}")
+        raise errors.DefinitionError(
+            f"{owner}: unknown argument {unknown[0]!r}; known are {', '.join(sorted(known))}"
+            f"{user_code.near_miss(unknown[0], known)}"
+        )
+    _check_kinds(given, owner)
     return TaskSettings(retries=retries, timeout=timeout, cache=cache, **given)
+
+
+def _check_kinds(given: Mapping[str, Any], owner: str) -> None:
+    """Refuse settings of another type than they have."""
+    texts = (lambda value: isinstance(value, Mapping) and all(isinstance(key, str) for key in value)), "{name: value}"
+    kinds: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+        "environment": texts,
+        "labels": texts,
+        "annotations": texts,
+        "secret_requests": (lambda value: all(isinstance(one, secrets.Secret) for one in value), "[Secret(…), …]"),
+        "pod_template": (lambda value: hasattr(value, "to_pod"), "PodTemplate(…)"),
+        "accelerator": (lambda value: hasattr(value, "to_message"), "one of volant.accelerators, or GPUAccelerator(…)"),
+        "container_image": (
+            lambda value: isinstance(value, str) or hasattr(value, "image_name"),
+            "a name or ImageSpec(…)",
+        ),
+        "shared_memory": (lambda value: value is True or isinstance(value, str), "True or an amount such as '2Gi'"),
+        "deck_fields": (lambda value: all(isinstance(one, deck.DeckField) for one in value), "[DeckField.…, …]"),
+        "interruptible": (lambda value: isinstance(value, bool), "True or False"),
+        "docs": (lambda value: isinstance(value, str), "a text"),
+        "deprecated": (lambda value: isinstance(value, str), "a text that says what to use instead"),
+    }
+    for name, (fits, wanted) in kinds.items():
+        value = given.get(name)
+        if value is not None and value is not False and not fits(value):
+            raise errors.DefinitionError(f"{owner}: {name}={value!r}: expected {wanted}, found {type(value).__name__}")
 
 
 @overload
@@ -283,7 +354,13 @@ def task(
     resources: resources.Resources | None = None,
     secret_requests: Sequence[secrets.Secret] | None = None,
     docs: str = "",
-    enable_deck: bool = False,
+    enable_deck: bool | None = None,
+    disable_deck: bool | None = None,
+    deck_fields: Sequence[deck.DeckField] | None = None,
+    execution_mode: ExecutionMode = ExecutionMode.DEFAULT,
+    node_dependency_hints: Sequence[entity.Entity] | None = None,
+    task_resolver: TaskResolver | None = None,
+    pickle_untyped: bool = False,
     pod_template: Any = None,
     pod_template_name: str = "",
     accelerator: Any = None,
@@ -303,5 +380,31 @@ def task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
     if function is None:
         return functools.partial(task, **options)
-    name = options.pop("name", "")
-    return PythonTask(function, settings_from(interface.where(function), options), name=name)
+    if not inspect.isroutine(function) and not isinstance(function, functools.partial):
+        what = f"the class {function.__name__}" if isinstance(function, type) else repr(function)
+        raise errors.DefinitionError(
+            f"{user_code.caller_line()}: @task makes tasks of functions; expected one, found {what}"
+        )
+    mode = options.pop("execution_mode", ExecutionMode.DEFAULT)
+    if mode is not ExecutionMode.DEFAULT:
+        return _of_mode(mode, function, options)
+    where = interface.where(function)
+    if options.pop("node_dependency_hints", None):
+        raise errors.DefinitionError(
+            f"{where}: node_dependency_hints say what a @dynamic task may call; this is no dynamic task"
+        )
+    name, resolver = options.pop("name", ""), options.pop("task_resolver", None)
+    return PythonTask(function, settings_from(where, options), name=name, resolver=resolver)
+
+
+def _of_mode(mode: Any, function: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    """What `execution_mode=` makes of a function."""
+    if mode is ExecutionMode.DYNAMIC:
+        dynamic = importlib.import_module("volant.authoring.dynamic")  # it stands on top of this module
+        return dynamic.dynamic(function, **options)
+    if mode is ExecutionMode.EAGER:
+        workflow = importlib.import_module("volant.authoring.workflow")
+        return workflow.eager(function, **options)
+    raise errors.DefinitionError(
+        f"{interface.where(function)}: execution_mode={mode!r}: expected ExecutionMode.DEFAULT, DYNAMIC or EAGER"
+    )

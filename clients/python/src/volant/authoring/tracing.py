@@ -63,7 +63,7 @@ class Tracer:
                 value = called.interface.defaults[name]
             else:
                 continue
-            subject = f"{line}: {called.name}, input {name!r}"
+            subject = f"{line}: {called.title}, input {name!r}"
             bound[name] = bindings.bind(value, python_type, variables[name].type, subject)
         return self.append(graphs.Node(self.next_id(), called, bound, line))
 

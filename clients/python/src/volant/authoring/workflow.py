@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from volant import errors
+from volant import errors, user_code
 from volant.authoring import driver, entity, interface, naming, node, task, tracing
 from volant.authoring import promise as promises
 from volant.types import engine, failures
@@ -246,6 +246,7 @@ def workflow(
     on_failure: entity.Entity | None = None,
     docs: str = "",
     name: str = "",
+    **unknown: Any,
 ) -> Any:
     """Make a workflow of a function.
 
@@ -256,7 +257,10 @@ def workflow(
         on_failure: A task or workflow that runs when this one fails, with its inputs.
         docs: A description; the docstring by default.
         name: The name to register under; `module.function` by default.
+        unknown: Nothing; `pickle_untyped` of other SDKs is always so.
     """
+    unknown.pop("pickle_untyped", None)
+    _check_settings(failure_policy, on_failure, unknown)
     settings = WorkflowSettings(
         failure_policy=failure_policy or WorkflowFailurePolicy.FAIL_IMMEDIATELY,
         interruptible=interruptible,
@@ -266,6 +270,26 @@ def workflow(
     if function is None:
         return lambda body: PythonWorkflow(body, settings, name)
     return PythonWorkflow(function, settings, name)
+
+
+def _check_settings(failure_policy: Any, on_failure: Any, unknown: Mapping[str, Any]) -> None:
+    line = user_code.caller_line()
+    if unknown:
+        known = ("failure_policy", "interruptible", "on_failure", "docs", "name")
+        wrong = next(iter(unknown))
+        raise errors.DefinitionError(
+            f"{line}: @workflow has no setting {wrong!r}; it has {', '.join(known)}{user_code.near_miss(wrong, known)}"
+        )
+    if failure_policy is not None and not isinstance(failure_policy, WorkflowFailurePolicy):
+        raise errors.DefinitionError(
+            f"{line}: failure_policy={failure_policy!r}: expected a WorkflowFailurePolicy, found "
+            f"{type(failure_policy).__name__}. Write WorkflowFailurePolicy.FAIL_IMMEDIATELY"
+        )
+    if on_failure is not None and not isinstance(on_failure, entity.Entity):
+        raise errors.DefinitionError(
+            f"{line}: on_failure={getattr(on_failure, '__name__', on_failure)!s}: expected a task or workflow, found "
+            f"{type(on_failure).__name__}. Write @task above it"
+        )
 
 
 @overload

@@ -53,6 +53,7 @@ class Translator:
         self.settings = settings
         self.specs: Specs = Specs()
         self._version_of = version_of
+        self._sources: dict[str, str] = {}
 
     def _settings_of(self, one: entity.Entity) -> Settings:
         if self._version_of is None:
@@ -79,8 +80,14 @@ class Translator:
             settings = self._settings_of(one)
             spec = tasks.task_spec(one, settings)
             self.specs.tasks[one.name] = spec
+            self._sources[one.name] = one.source
             for hint in getattr(one, "node_dependency_hints", ()):
                 self._add_hint(hint, settings)
+        elif self._sources[one.name] != one.source:
+            raise errors.DefinitionError(
+                f"{one.source}: there is another task {one.name!r}, of {self._sources[one.name]}; give one of them "
+                f"another name"
+            )
         return self.specs.tasks[one.name]
 
     def _add_hint(self, hint: entity.Entity, settings: Settings) -> None:
@@ -117,7 +124,7 @@ class Translator:
         below: dict[str, workflow_pb2.WorkflowTemplate] = {}
         for made in one.graph.nodes:
             if made.id == "fn0":
-                raise errors.DefinitionError(f"{made.line}: the node id 'fn0' is reserved for the failure node")
+                raise errors.DefinitionError(f"{made.line}: the node id 'fn0' is the failure node's. Choose another")
             template.nodes.append(self.node(made, below))
         template.outputs.extend(bindings.binding(name, bound) for name, bound in one.graph.outputs.items())
         if one.failure_node is not None:
@@ -312,7 +319,7 @@ def task_overrides(made: graphs.Node, settings: Settings) -> workflow_pb2.TaskNo
     if changed.container_image is not None:
         result.container_image = settings.image_for(changed.container_image)
     if changed.pod_template is not None:
-        changed.pod_template.to_override(result.pod_template, tasks_pb2.Container())
+        result.pod_template.CopyFrom(changed.pod_template.to_override(tasks_pb2.Container()))
     return result
 
 

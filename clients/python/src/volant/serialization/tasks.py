@@ -27,7 +27,6 @@ EXECUTE = [
     "--prev-checkpoint",
     "{{.prevCheckpointPrefix}}",
 ]
-DEFAULT_RESOLVER = "volant.runtime.resolver.default_task_resolver"
 MAP_RESOLVER = "volant.runtime.mapped.map_task_resolver"
 _SHARED_MEMORY = "flyte-shared-memory"
 
@@ -95,7 +94,7 @@ def map_spec(one: mapping.MapTask, settings: Settings) -> task_pb2.TaskSpec:
 
 def loader(one: task.Task) -> list[str]:
     """The resolver of a task, and what tells it which task."""
-    resolver = getattr(one, "resolver_location", DEFAULT_RESOLVER)
+    resolver = getattr(one, "resolver_location", task.DEFAULT_RESOLVER)
     arguments = getattr(one, "loader_arguments", None)
     if arguments is None:
         raise errors.DefinitionError(f"{one.name} cannot be loaded in a task process")
@@ -127,8 +126,15 @@ def container(one: task.Task, settings: Settings, words: Sequence[str]) -> tasks
     environment = {**settings.environment, **one.settings.environment}
     if isinstance(one, dynamic.DynamicTask) or one.is_eager:
         environment[serialization_settings.ENVIRONMENT_VARIABLE] = settings.to_environment()
+    wanted = one.settings.container_image
+    try:
+        chosen = settings.image_for(wanted)
+    except errors.DefinitionError as cause:
+        if isinstance(wanted, image.ImageSpec):  # it knows its own line
+            raise
+        raise errors.DefinitionError(f"{one.source}: {one.name}: {cause}") from cause
     made = tasks_pb2.Container(
-        image=settings.image_for(one.settings.container_image),
+        image=chosen,
         args=words,
         env=[literals_pb2.KeyValuePair(key=key, value=str(value)) for key, value in environment.items()],
     )

@@ -6,6 +6,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
+from volant import errors, user_code
+
 T = TypeVar("T")
 
 
@@ -13,6 +15,11 @@ class HashMethod(Generic[T]):
     """`Annotated[T, HashMethod(f)]`: the cache key uses `f(value)` instead of the value."""
 
     def __init__(self, function: Callable[[T], str]) -> None:
+        if not callable(function):
+            raise errors.DefinitionError(
+                f"{user_code.caller_line()}: HashMethod({function!r}): expected a function that gives a value's hash "
+                f"as text, found {type(function).__name__}"
+            )
         self._function = function
 
     def calculate(self, value: T) -> str:

@@ -340,7 +340,10 @@ class FileTransformer(_ReferenceTransformer):
         """It must be a file."""
         if not source.is_file():
             what = "a directory" if source.is_dir() else "no file there"
-            raise errors.TypeMismatchError(f"expected {transformer.describe(python_type)}, found {what}: {source}")
+            raise errors.TypeMismatchError(
+                f"expected {transformer.describe(python_type)}, found {what}: {source}. Give the path "
+                f"of a file that is there"
+            )
 
     def hash_of(self, source: pathlib.Path) -> str:
         """The hash of its bytes."""

@@ -29,7 +29,9 @@ def dumps(value: Any) -> bytes:
             raise errors.MissingDependencyError(
                 "cloudpickle", f"passing {transformer.excerpt(value)} between tasks"
             ) from cause
-        raise errors.TypeMismatchError(f"cannot pickle {transformer.excerpt(value)}: {cause}") from cause
+        raise errors.TypeMismatchError(
+            f"cannot pickle {transformer.excerpt(value)}: {cause}. Make it inside of the task that uses it"
+        ) from cause
     return data
 
 

@@ -75,7 +75,33 @@ def excerpt(value: Any, limit: int = 80) -> str:
 def mismatch(python_type: Any, value: Any, hint: str = "") -> errors.TypeMismatchError:
     """The error for a value of the wrong type."""
     message = f"expected {describe(python_type)}, found {describe(type(value))}: {excerpt(value)}"
-    return errors.TypeMismatchError(f"{message}. {hint}" if hint else message)
+    return errors.TypeMismatchError(f"{message}. {hint or _way_out(python_type, value)}")
+
+
+def _way_out(python_type: Any, value: Any) -> str:
+    """What to do about a value of the wrong type."""
+    wanted = describe(python_type)
+    if value is None:
+        return f"Declare {wanted} | None where None is allowed"
+    if python_type in {int, float} and isinstance(value, bool):
+        return f"A truth value is no number here; {wanted}(…) makes one of it"
+    if python_type is int and isinstance(value, float):
+        return "Round it, with int(…) or round(…), or declare float"
+    if python_type in {int, float} and isinstance(value, str):
+        return f"Convert it with {wanted}(…)" if _is_number(value) else "Give a number"
+    if python_type is str and isinstance(value, (int, float, bool)):
+        return "Convert it with str(…)"
+    if wanted.startswith("list") and isinstance(value, (tuple, set, frozenset)):
+        return "Convert it with list(…)"
+    return "Give a value of that type, or change the annotation"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def undecodable(python_type: Any, literal: literals_pb2.Literal) -> errors.TypeMismatchError:
