@@ -15,6 +15,7 @@ _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_opti
 _COMMANDS = {
     "run": ("volant.cli.run", "Run a task, workflow or launch plan of a file, here or on a platform."),
     "register": ("volant.cli.register", "Upload code and register what it defines."),
+    "launch": ("volant.cli.launch", "Start a registered launch plan, workflow or task."),
     "get": ("volant.cli.get", "Show what a platform has: executions, tasks, workflows, launch plans."),
     "watch": ("volant.cli.executions", "Watch an execution until it has ended."),
     "logs": ("volant.cli.executions", "Print what the tasks of an execution wrote."),

@@ -7,16 +7,14 @@ import io
 import pathlib
 import sys
 import threading
-from collections.abc import Sequence
 from typing import Any, TextIO
 
 import click
 
 from volant import errors
 from volant.authoring import entity
-from volant.cli import completion, executions, loading, platform
+from volant.cli import completion, executions, late_options, loading, platform
 from volant.cli import inputs as typed
-from volant.client import remote
 from volant.runtime import failure
 
 _REMOTE_ONLY = ("version", "name", "wait", "watch", "timeout", "overwrite_cache", "image", "env", "tag", "copy")
@@ -28,63 +26,14 @@ def _options() -> list[click.Option]:
         click.Option(
             ["--inputs-file", "volant_inputs_file"], help="Inputs from a JSON or YAML file; - for the standard input."
         ),
-        click.Option(
-            ["-c", "--config", "volant_config"], help="A configuration file to read instead of the usual ones."
-        ),
-        click.Option(["--endpoint", "volant_endpoint"], help="host:port of the platform's gRPC service."),
-        click.Option(["--insecure/--secure", "volant_insecure"], default=None, help="Without TLS, or with it."),
-        click.Option(["-p", "--project", "volant_project"], help="The project."),
-        click.Option(["-d", "--domain", "volant_domain"], help="The domain."),
-        click.Option(
-            ["-o", "--output", "volant_output"], type=click.Choice(["text", "json"]), help="How to print the outputs."
-        ),
+        *late_options.of_platforms(),
         click.Option(["--version", "volant_version"], help="The version to register; made from the code by default."),
-        click.Option(["--name", "volant_name"], help="The execution's name."),
-        click.Option(
-            ["--wait", "volant_wait"], is_flag=True, default=None, help="Wait for the end, and print the outputs."
-        ),
-        click.Option(
-            ["--watch", "volant_watch"],
-            is_flag=True,
-            default=None,
-            help="The same, showing the nodes and what they write.",
-        ),
-        click.Option(["--timeout", "volant_timeout"], type=float, help="Seconds to wait at most."),
-        click.Option(
-            ["--overwrite-cache", "volant_overwrite_cache"], is_flag=True, default=None, help="Run cached tasks too."
-        ),
+        *late_options.of_starting(),
         click.Option(["-i", "--image", "volant_image"], help="The image of tasks that name none."),
-        click.Option(["--env", "volant_env"], multiple=True, help="KEY=VALUE for every task; may be repeated."),
-        click.Option(["--tag", "volant_tag"], multiple=True, help="A tag of the execution; may be repeated."),
         click.Option(
             ["--copy", "volant_copy"], type=click.Choice(["auto", "all", "none"]), help="Which code is uploaded."
         ),
     ]
-
-
-class _RunCommand(click.Command):
-    """Reads its own options, FILE and ENTITY; what follows is read with the entity's options too."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.allow_interspersed_args = False
-        return super().parse_args(ctx, args)
-
-
-class _EntityCommand(click.Command):
-    """Shows an entity's inputs before the options that all have."""
-
-    def __init__(self, name: str, target: entity.Entity, shared: Sequence[click.Option]) -> None:
-        self._inputs = typed.parameters(target.interface)
-        taken = {flag for option in self._inputs for flag in (*option.opts, *option.secondary_opts)}
-        self._shared = [option for option in shared if not taken & {*option.opts, *option.secondary_opts}]
-        super().__init__(name, params=[*self._inputs, *self._shared], help=_summary(target))
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, options in (("Inputs", self._inputs), ("Options", self._shared)):
-            shown = [record for option in options if (record := option.get_help_record(ctx)) is not None]
-            if shown:
-                with formatter.section(title):
-                    formatter.write_dl(shown)
 
 
 @click.pass_context
@@ -98,22 +47,16 @@ def _run(
             found = loading.entities_of(module)
             raise click.UsageError(f"say what to run: {', '.join(sorted(found)) or f'{file} defines nothing'}", ctx)
         target = loading.find(module, name)
-    command = _EntityCommand(name, target, _options())
-    with command.make_context(f"volant run {file} {name}", list(volant_rest)) as inner:
-        later = dict(inner.params)
-        settings = {}
-        for key, first in given.items():
-            second = later.pop(key, None)
-            settings[key.removeprefix("volant_")] = second if second not in (None, ()) else first
+    command = late_options.EntityCommand(f"volant run {file} {name}", target.interface, _options(), _summary(target))
+    with command.read(volant_rest, given) as (inputs, settings), platform.reported():
         platform.tell_of_eagerness(target)
-        with platform.reported():
-            collected = typed.collect(target.interface, later, _file_inputs(settings["inputs_file"]))
-            if settings["remote"]:
-                _run_remotely(target, collected, settings)
-            else:
-                _refuse_remote_options(settings)
-                outputs = target.interface.unwrap_outputs(_run_locally(target, collected))
-                platform.show_outputs(outputs, settings["output"])
+        collected = typed.collect(target.interface, inputs, _file_inputs(settings["inputs_file"]))
+        if settings["remote"]:
+            _run_remotely(target, collected, settings)
+        else:
+            _refuse_remote_options(settings)
+            outputs = target.interface.unwrap_outputs(_run_locally(target, collected))
+            platform.show_outputs(outputs, settings["output"])
 
 
 class _Lines(io.TextIOBase):
@@ -183,13 +126,7 @@ def _run_locally(target: entity.Entity, given: dict[str, Any]) -> Any:
 
 
 def _run_remotely(target: entity.Entity, given: dict[str, Any], settings: dict[str, Any]) -> None:
-    connected = remote.Remote(
-        settings["endpoint"],
-        insecure=settings["insecure"],
-        project=settings["project"],
-        domain=settings["domain"],
-        config_file=settings["config"],
-    )
+    connected = late_options.platform(settings)
     started = connected.execute(
         target,
         given,
@@ -211,7 +148,7 @@ def _run_remotely(target: entity.Entity, given: dict[str, Any], settings: dict[s
     )
 
 
-run: click.Command = _RunCommand(
+run: click.Command = late_options.Leading(
     "run",
     callback=_run,
     help="Run a task, workflow or launch plan of a file, here or on a platform.\n\nIts inputs are options: "

@@ -162,7 +162,7 @@ def _shortened(flat: list[tuple[tree.Item, int]]) -> list[tuple[tree.Item | None
     return [*chosen, (None, 2)]
 
 
-def _lines_of(item: tree.Item, indent: str, tick: int, width: int = 4) -> list[str]:
+def _lines_of(item: tree.Item, indent: str, tick: int, width: int = 0) -> list[str]:
     mark = _mark(item.phase) if item.phase in _MARKS else live.paint(live.spinner(tick), fg="blue")
     words = [f"{indent}{mark} {item.id:<{width}} {item.label}"]
     if item.elements:
