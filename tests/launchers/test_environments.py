@@ -142,6 +142,15 @@ async def test_others_get_another_one(world, wheel, tmp_path):
     assert len(environments(world)) == 2
 
 
+async def test_what_needs_an_image_is_told(world, wheel, caplog):
+    for name in "ab":
+        await world.launcher.launch(says(name, with_wheel(wheel, only_in_images=["apt_packages", "commands"])))
+        await world.news.end(name)
+    told = "without images: apt_packages, commands of mine:1 are left out"
+    assert told in await world.said("a")
+    assert caplog.text.count(told) == 1
+
+
 async def test_only_variables_need_no_environment(world):
     words = ["python", "-c", "import os; print(os.environ['MOOD'])"]
     await world.launcher.launch(says("a", task_of(env={"MOOD": "good"}), words))

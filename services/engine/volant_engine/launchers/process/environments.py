@@ -102,6 +102,8 @@ class Environments:
 
         def work() -> None:
             say(f"Making the environment of the image {recipe.image}, once for all of its tasks: {recipe.words}")
+            if recipe.only_in_images:
+                say(recipe.left_out)
             folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             installing.build(recipe, base, folder, self._environment, self._running, say)
             say(f"The environment is ready after {time.monotonic() - began:.1f} s")

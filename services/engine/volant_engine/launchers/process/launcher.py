@@ -213,6 +213,9 @@ class ProcessLauncher:
     async def _interpreter(self, here: run.Run) -> pathlib.Path:
         """The interpreter that the attempt runs with: its image's environment's, where it has one."""
         here.recipe = recipe = recipes.of(here.attempt.task)
+        if recipe is not None and recipe.only_in_images and recipe.image not in self._warned:
+            self._warned.add(recipe.image)
+            _log.warning("%s", recipe.left_out)
         if recipe is None or not recipe.needs_environment:
             return self._settings.python
 

@@ -54,6 +54,14 @@ class Recipe:
         return hashlib.sha256(json.dumps(made).encode()).hexdigest()[:32]
 
     @property
+    def left_out(self) -> str:
+        """What is said of settings that count only in images."""
+        return (
+            f"tasks run as processes of this machine, without images: {', '.join(self.only_in_images)} of {self.image} "
+            "are left out. What they bring must be on the machine"
+        )
+
+    @property
     def words(self) -> str:
         """What is asked for, in short."""
         asked = [*self.packages, *(path.rpartition("/")[2] for path, _ in self.archives)]
