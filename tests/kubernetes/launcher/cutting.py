@@ -19,8 +19,6 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self.accepts = True
-        self.swallows = False
-        """Whether what the API server answers is lost."""
 
     async def start(self, folder: pathlib.Path) -> pathlib.Path:
         """Listen; the kubeconfig that leads through here."""
@@ -40,14 +38,13 @@ class Proxy:
         with contextlib.suppress(ConnectionError):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pass(reader, theirs))
-                group.create_task(self._pass(theirs_reader, writer, answers=True))
+                group.create_task(self._pass(theirs_reader, writer))
         self._open -= {writer, theirs}
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False) -> None:
+    @staticmethod
+    async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(65536):
-                if answers and self.swallows:
-                    continue
                 writer.write(data)
                 await writer.drain()
         except (ConnectionError, OSError):
