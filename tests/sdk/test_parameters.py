@@ -339,6 +339,18 @@ def test_deck_fields(tmp_path, monkeypatch):
         task(deck_fields=["Input"])(number)
 
 
+@workflow
+def showing(n: int) -> str:
+    return shown(n=n, text="<y>")
+
+
+def test_decks_of_local_runs():
+    assert showing(n=2) == "<y><y>"
+    page = (context.cache_folder() / "decks" / f"{shown.name}.html").read_text()
+    assert "own" in page
+    assert "&lt;y&gt;&lt;y&gt;" in page
+
+
 # ---- containers here
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import datetime
 import logging
 import time
 from collections.abc import Mapping
 
-from volant import checkpoint, context, errors
+from volant import checkpoint, context, deck, deck_fields, errors
 from volant.authoring import caching as cache_settings
 from volant.authoring import node, task
 from volant.local import caching, threads
+from volant.storage import local
 from volantidl.core import literals_pb2
 
 _log = logging.getLogger("volant.local")
@@ -89,7 +91,17 @@ def _attempts(
             if attempt == retries:
                 raise
             _log.warning("%s: attempt %d timed out and is retried", one.name, attempt)
+        finally:
+            _keep_decks(one, current)
     raise AssertionError
+
+
+def _keep_decks(one: task.Task, current: context.Context) -> None:
+    """Write what a task shows where it can be looked at after the run."""
+    if current.enable_deck and current.decks:
+        path = context.cache_folder() / "decks" / f"{one.name}.html"
+        local.write_file(path, deck.render(current.decks).encode())
+        _log.info("%s: its decks are in %s", one.name, path)
 
 
 def _attempt(
@@ -111,9 +123,12 @@ def _attempt(
 
 
 def _compute(one: task.Task, inputs: Mapping[str, literals_pb2.Literal], *, holds_slot: bool) -> Literals:
+    began = time.monotonic()
     values = one.decode_inputs(inputs)
-    if not holds_slot:
-        return one.encode_outputs(one.execute(values))
-    with threads.slots:
+    ready = time.monotonic()
+    with threads.slots if holds_slot else contextlib.nullcontext():
         result = one.execute(values)
+    if one.settings.deck_fields and one.settings.enable_deck:
+        done = time.monotonic()
+        deck_fields.add(one, values, result, {"read the inputs": ready - began, "run": done - ready})
     return one.encode_outputs(result)
