@@ -40,6 +40,13 @@ _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| ?[+-]\d\d:?\d\d)?(?: UTC)?(?: m=[+-][\d.]+)?"),
         "<time>",
     ),
+    # A pod's or a process's name, and the end of its log, where every image and every library leaves words of its own.
+    (
+        re.compile(
+            r"\s*\[<execution \d+>[\w-]*\] terminated with exit code \((\d+)\)\. Reason \[(\w+)\]\. Message: [\s\S]*"
+        ),
+        r"[<attempt>] terminated with exit code (\1). Reason [\2]. Message: <log>",
+    ),
     # What flytekit packs into a dynamic task's environment.
     (re.compile(r"\bH4sI[\w+/=]{100,}"), "<packed>"),
     (re.compile(r"\b0x[0-9a-f]+\b"), "<id>"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from flyteidl.admin import execution_pb2, signal_pb2, version_pb2
+from flyteidl.admin import execution_pb2, matchable_resource_pb2, signal_pb2, version_pb2, workflow_attributes_pb2
 from flyteidl.core import identifier_pb2, literals_pb2
 from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 from flytekit.configuration import (
@@ -95,6 +95,8 @@ class Driver:
     def record(self, scenario: steps.Scenario) -> recordings.Recording:
         """Take a scenario's steps; all that the endpoint says of the executions afterwards."""
         executions: list[identifier_pb2.WorkflowExecutionIdentifier] = []
+        if scenario.memory:
+            self._grant(scenario.entity.name, scenario.memory)
         answers: dict[str, recordings.Answer] = {}
         for place, step in enumerate(scenario.steps, 1):
             if isinstance(step, steps.Run | steps.Recover | steps.Relaunch) and executions:
@@ -109,6 +111,20 @@ class Driver:
             if scenario.orders:
                 answers.update(self._observer.orders(name, str(number)))
         return recordings.Recording(self.version(), answers, {self._endpoint.version: "<version>"})
+
+    def _grant(self, workflow: str, memory: str) -> None:
+        resources = matchable_resource_pb2.TaskResourceAttributes(
+            defaults=matchable_resource_pb2.TaskResourceSpec(cpu="300m", memory=memory),
+            limits=matchable_resource_pb2.TaskResourceSpec(cpu="2", memory=memory),
+        )
+        attributes = workflow_attributes_pb2.WorkflowAttributes(
+            project=self._endpoint.project,
+            domain=self._endpoint.domain,
+            workflow=workflow,
+            matching_attributes=matchable_resource_pb2.MatchingAttributes(task_resource_attributes=resources),
+        )
+        request = workflow_attributes_pb2.WorkflowAttributesUpdateRequest(attributes=attributes)
+        self._admin.UpdateWorkflowAttributes(request)
 
     def _take(
         self, step: steps.Step, scenario: steps.Scenario, executions: list[identifier_pb2.WorkflowExecutionIdentifier]

@@ -60,5 +60,7 @@ class Scenario:
     """Whether the orders of lists are recorded as well; only where they do not depend on chance."""
     quick: bool = True
     """Whether the default suite runs it."""
+    memory: str = ""
+    """What its tasks that ask for none get, where that is little by default, such as 600Mi."""
     needs: tuple[Any, ...] = ()
     """Entities that are registered beside, such as a launch plan that is only named."""

@@ -30,7 +30,7 @@ SCENARIOS = (
     Scenario("values_files", values.files),
     Scenario("values_tables", values.tables, (Run({"uri": "s3://elsewhere/table"}),)),
     Scenario("values_pickles", values.pickles),
-    Scenario("values_offloaded", values.offloaded, (Run({"size": 1_200_000}),)),
+    Scenario("values_offloaded", values.offloaded, (Run({"size": 10_600_000}),), memory="600Mi"),
     Scenario("values_through", values.everything_in, (Run(_EVERYTHING),)),
     Scenario("values_constants", values.bound_constants),
     Scenario("values_mixtures", values.bound_mixtures, (Run({"x": 3}),)),
