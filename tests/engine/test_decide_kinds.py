@@ -121,11 +121,12 @@ def test_fail_immediately_stops_the_others():
 def test_keep_going_runs_what_does_not_depend_on_the_failed():
     store = pair(keep_going=True).finish()
     assert store.execution.phase == _Execution.FAILED
-    assert [store.phase(n) for n in ("bad", "after", "good", "next")] == [
+    assert [store.phase(n) for n in ("bad", "after", "good", "next", "end-node")] == [
         "FAILED",
         "SKIPPED",
         "SUCCEEDED",
         "SUCCEEDED",
+        "SKIPPED",
     ]
 
 

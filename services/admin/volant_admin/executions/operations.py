@@ -110,7 +110,7 @@ class Executions:
         if number is None:
             phase = (await store.row_of(self._database, "phase_of", id_))[0]
             raise errors.FailedPreconditionError(
-                "Cannot abort an already terminate workflow execution", already_terminal(phase)
+                "Cannot abort an already terminated workflow execution", already_terminal(phase)
             )
         self._dispatcher.news.abort(number)
         # One that nobody leases may have been passed over by a claim while its row was changed.

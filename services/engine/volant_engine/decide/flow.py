@@ -113,6 +113,8 @@ def _ended(run: state.Run, node: state.Node) -> None:
     """A node has come to a terminal phase."""
     scope, spec = node.scope, node.spec
     if spec.kind == _Kind.END:
+        if node.phase == _Phase.SKIPPED:
+            return
         if node.phase != _Phase.SUCCEEDED:
             scope.error, scope.reason = scopes.error_of(node), "its outputs cannot be had"
             if scope.phase == state.ScopePhase.RUNNING:

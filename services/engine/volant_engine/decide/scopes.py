@@ -178,9 +178,16 @@ def settle(run: state.Run, scope: state.Scope) -> None:
             close(run, scope)
     elif scope.phase == state.ScopePhase.RUNNING and not scope.remaining and scope.outputs is None:
         if scope.error is not None:
+            _skip_end(run, scope)
             fail(run, scope)
         else:
             _finish(run, scope)
+
+
+def _skip_end(run: state.Run, scope: state.Scope) -> None:
+    """Everything that could run has ended, and not all of it well: the end node has nothing to wait for any more."""
+    if not scope.graph.fail_immediately and scope.end_record is None:
+        lifecycle.skip(run, lifecycle.enlist(run, scope, scope.graph.end))
 
 
 def _finish(run: state.Run, scope: state.Scope) -> None:
