@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest
 
-.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench fuzz conformance clean
+.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench fuzz clients client-commands conformance clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -65,6 +65,13 @@ fuzz: $(VENV)/.ready  ## every RPC with 200 cases and more
 
 conformance: $(VENV)/.ready  ## flytekit's own remote integration suite against `volant up --sandbox`
 	tests/conformance/flytekit_remote.sh
+
+clients: $(VENV)/.ready  ## what each flytekit from 1.10 on does, as docs/compatibility.md has it
+	$(BIN)/python tests/conformance/clients/environments.py make || true
+	$(BIN)/python tests/conformance/clients/matrix.py --write
+
+client-commands: $(VENV)/.ready  ## the whole command lines of pyflyte, flytectl and grpcurl, and flytekit's plugins
+	for program in pyflyte flytectl grpcurl plugins; do $(BIN)/python tests/conformance/clients/commands.py $$program --write || exit 1; done
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(NEWEST) .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
