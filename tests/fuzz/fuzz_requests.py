@@ -28,6 +28,7 @@ from volantidl.core import execution_pb2 as phases
 from volantidl.core import identifier_pb2, literals_pb2
 from volantidl.datacatalog import datacatalog_pb2 as catalog
 from volantidl.dispatch import dispatch_pb2
+from volantidl.driver import driver_pb2
 from volantidl.service import admin_pb2, auth_pb2, dataproxy_pb2
 from volantidl.service import signal_pb2 as service_signal_pb2
 
@@ -58,7 +59,7 @@ def _node_event(seeds: Seeds) -> Message:
     return event_pb2.NodeExecutionEventRequest(
         event={
             "id": seeds.node_id("runs", seeds.fresh("fuzz-n")),
-            "producer_id": "fuzz",
+            "producer_id": "propeller",
             "phase": phases.NodeExecution.RUNNING,
             "occurred_at": planted.now(),
             "input_uri": "s3://volant/x",
@@ -76,7 +77,7 @@ def _task_event(seeds: Seeds) -> Message:
             "task_id": planted.identifier(identifier_pb2.TASK, TASK),
             "parent_node_execution_id": node.event.id,
             "phase": phases.TaskExecution.RUNNING,
-            "producer_id": "fuzz",
+            "producer_id": "propeller",
             "occurred_at": planted.now(),
             "task_type": "echo",
         }
@@ -87,7 +88,7 @@ def _workflow_event(seeds: Seeds) -> Message:
     return event_pb2.WorkflowExecutionEventRequest(
         event={
             "execution_id": seeds.sleeping(),
-            "producer_id": "fuzz",
+            "producer_id": "propeller",
             "phase": phases.WorkflowExecution.FAILING,
             "occurred_at": planted.now(),
         }
@@ -257,6 +258,19 @@ DISPATCH: dict[str, Make] = {
     "Report": _report,
 }
 
+_CHILD_NODE = {"task_node": {"reference_id": planted.identifier(_TASK, TASK)}}
+_CHILD_PLAN = {"workflow_node": {"launchplan_ref": planted.identifier(_PLAN, WORKFLOW)}}
+DRIVER: dict[str, Make] = {
+    "AddChildren": lambda s: driver_pb2.AddChildrenRequest(
+        token=s.driver_token,
+        children=[
+            {"key": s.fresh("k"), "node": _CHILD_NODE, "inputs": {"literals": {"a": planted.number(1)}}},
+            {"key": "same", "node": _CHILD_PLAN, "inputs": {"literals": {"a": planted.number(1)}}},
+        ],
+    ),
+    "WatchChildren": lambda s: driver_pb2.WatchChildrenRequest(token=s.driver_token),
+}
+
 _KEY = {**_IN, "dataset_name": "fuzz-set", "dataset_version": "v1", "tag": "tag1"}
 _OUTPUTS = literals_pb2.LiteralMap(literals={"o0": planted.number(7)}).SerializeToString()
 
@@ -279,6 +293,7 @@ VALID: dict[str, dict[str, Make]] = {
     catalog.DESCRIPTOR.services_by_name["DataCatalog"].full_name: CATALOG,
     catalog_pb2.DESCRIPTOR.services_by_name["CacheBatchService"].full_name: BATCH,
     dispatch_pb2.DESCRIPTOR.services_by_name["DispatchService"].full_name: DISPATCH,
+    driver_pb2.DESCRIPTOR.services_by_name["DriverService"].full_name: DRIVER,
 }
 
 # What follows the first request, for methods that take several.
@@ -288,6 +303,9 @@ FOLLOWING: dict[str, list[Message]] = {
         dispatch_pb2.AttachRequest(detach=dispatch_pb2.Detach()),
     ]
 }
+
+# Methods whose answers go on for ever: they are listened to for a moment.
+ENDLESS = {"volantidl.driver.DriverService.WatchChildren"}
 
 # Methods that the server answers with UNIMPLEMENTED, and why.
 NOT_OFFERED: dict[str, str] = {}

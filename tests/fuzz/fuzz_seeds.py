@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import hashlib
 import itertools
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import grpc
 from google.protobuf import timestamp_pb2
 
+from volant_core.model import driver_tokens
 from volantidl.admin import (
     description_entity_pb2,
     event_pb2,
@@ -28,6 +30,7 @@ from volantidl.core import compiler_pb2, identifier_pb2, interface_pb2, literals
 from volantidl.core import execution_pb2 as phases
 from volantidl.core import workflow_pb2 as graph
 from volantidl.datacatalog import datacatalog_pb2, datacatalog_pb2_grpc
+from volantidl.dispatch import dispatch_pb2, dispatch_pb2_grpc
 from volantidl.service import admin_pb2_grpc, dataproxy_pb2, dataproxy_pb2_grpc, signal_pb2_grpc
 
 PROJECTS = ("flytesnacks", "other")
@@ -148,6 +151,7 @@ class Seeds:
     numbers: Iterator[int] = dataclasses.field(default_factory=itertools.count)
     uploaded: str = ""
     uploaded_too: str = ""
+    driver_token: str = ""
 
     def __post_init__(self) -> None:
         self.admin = admin_pb2_grpc.AdminServiceStub(self.channel)
@@ -199,6 +203,27 @@ class Seeds:
         self.uploaded = self.upload(b"<html></html>")
         self.uploaded_too = self.upload(b"<html>too</html>")
         self.plant_special_node()
+        self.driver_token = self.token_of_driver()
+
+    def token_of_driver(self) -> str:
+        """The token of an attempt, made with the key of an execution that we are given as an engine for a moment."""
+        stub = dispatch_pb2_grpc.DispatchServiceStub(self.channel)
+        leave = threading.Event()
+
+        def requests() -> Iterator[dispatch_pb2.AttachRequest]:
+            yield dispatch_pb2.AttachRequest(hello={"engine": "fuzz", "session": "fuzz-driver", "capacity": 1})
+            leave.wait(PATIENCE_S)
+            yield dispatch_pb2.AttachRequest(detach={})
+
+        answers = stub.Attach(requests(), timeout=PATIENCE_S)
+        next(answers)
+        # To the engine that drives the fewest: ours.
+        self.admin.CreateExecution(execution("driven", plan=SLEEPER))
+        given = next(answer.assignment for answer in answers if answer.HasField("assignment"))
+        leave.set()
+        for _ in answers:
+            pass
+        return driver_tokens.make(given.driver_key, given.execution, "n0", 0)
 
     def upload(self, content: bytes) -> str:
         """Put a file where clients put theirs: its address."""
@@ -221,7 +246,7 @@ class Seeds:
         for name, node in itertools.product(("runs", "ended"), DECKS):
             event = {
                 "id": self.node_id(name, node),
-                "producer_id": "fuzz",
+                "producer_id": "propeller",
                 "occurred_at": now(),
                 "spec_node_id": node,
                 "deck_uri": self.uploaded,
@@ -274,7 +299,6 @@ class Seeds:
             "node_id": [["n0", "start-node", "end-node"], DECKS],
             "signal_id": [["s1", "s2"]],
             "limit": [[1, 2, 100]],
-            "token": [["", "0", "1"]],
             "key": [["created_at", "name", "version"]],
             "filters": [["", "eq(version,v1)", "ne(version,v2)", "gt(created_at,2020-01-01T00:00:00Z)"]],
             "workflow": [["", WORKFLOW]],
@@ -284,6 +308,7 @@ class Seeds:
             "native_url": [[self.uploaded, self.uploaded_too]],
             "seconds": [[0, 1, 60, 3600]],
             "nanos": [[0, 1]],
-            "producer_id": [["fuzz", "other"]],
+            "producer_id": [["propeller", "other"]],
             "flyte_url": [addresses],
+            "token": [["", "0", "1"], [self.driver_token, self.driver_token + "x"]],
         }
