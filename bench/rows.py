@@ -2,12 +2,10 @@
 
 import dataclasses
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 
-from bench import floor_echo, graphs, zygote_floor
+from bench import floor_echo, graphs, sdk, zygote_floor
 from bench.platform import Client, Platform, free_port
 from volantidl.admin import execution_pb2, task_pb2
 from volantidl.core import identifier_pb2
@@ -77,16 +75,28 @@ def memory(bench: Bench) -> Iterator[Row]:
 
 
 def import_sdk(_bench: Bench) -> Iterator[Row]:
-    """What `import volant` costs a script, beside an interpreter that imports nothing."""
+    """What `import volant` costs a script, beside flytekit."""
+    ours, theirs = sdk.measure("import_time", runs=1)
+    yield Row("import volant", ours * 1000, "ms", 100, note=f"flytekit {theirs * 1000:.0f} ms")
+    loaded, loaded_by_flytekit = sdk.measure("import_modules", runs=1)
+    yield Row("modules that import volant loads", loaded, "modules", 350, note=f"flytekit {loaded_by_flytekit:.0f}")
+    used, _ = sdk.measure("import_used", runs=1)
+    yield Row("from volant import task, workflow", used * 1000, "ms", None)
 
-    def seconds(code: str) -> float:
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
-        return time.perf_counter() - begin
 
-    bare = statistics.median(seconds("pass") for _ in range(9))
-    ours = statistics.median(seconds("import volant") for _ in range(9))
-    yield Row("import volant", (ours - bare) * 1000, "ms", 100)
+def define(_bench: Bench) -> Iterator[Row]:
+    """A workflow of 1,000 task nodes is defined and made into messages, beside flytekit."""
+    ours, theirs = sdk.measure("compile_graph")
+    note = f"{ours * 1000:.0f} ms, flytekit {theirs * 1000:.0f} ms"
+    yield Row("1,000 nodes defined, serialized", ours / theirs, "x flytekit", 1.0, note=note)
+
+
+def local_calls(_bench: Bench) -> Iterator[Row]:
+    """What a task costs on this machine beyond its function, beside flytekit."""
+    for name, what in (("call of a task", "task_call"), ("a task of a local workflow", "local_node")):
+        ours, theirs = sdk.measure(what)
+        note = f"{ours * 1e6:.0f} µs, flytekit {theirs * 1e6:.0f} µs"
+        yield Row(f"{name}, overhead", ours / theirs, "x flytekit", 1 / 3, note=note)
 
 
 def one_task(bench: Bench) -> Iterator[Row]:
@@ -174,5 +184,19 @@ def reads(bench: Bench) -> Iterator[Row]:
 
 
 ROWS = {
-    row.__name__: row for row in (start_up, memory, import_sdk, one_task, chain, fan_out, cached, echo, growth, reads)
+    row.__name__: row
+    for row in (
+        start_up,
+        memory,
+        import_sdk,
+        define,
+        local_calls,
+        one_task,
+        chain,
+        fan_out,
+        cached,
+        echo,
+        growth,
+        reads,
+    )
 }
