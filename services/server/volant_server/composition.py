@@ -298,7 +298,7 @@ class Platform:
         catalog = admin
         if settings.peers.datacatalog != settings.peers.admin:
             catalog = await self.sequence.open("channel to datacatalog", self._channel(settings.peers.datacatalog))
-        launcher = await self.sequence.open("attempts", self._open_launcher(), patience_s=shutdown.attempts_s)
+        launcher = await self.sequence.open("attempts", self._open_launcher(admin), patience_s=shutdown.attempts_s)
         engine = await self.sequence.open(
             "engine",
             parts.open_engine(settings, admin, catalog, self.blobs, launcher, self.clock),
@@ -316,8 +316,8 @@ class Platform:
             yield channel
 
     @contextlib.asynccontextmanager
-    async def _open_launcher(self) -> "AsyncIterator[Launcher]":
-        launcher = parts.make_launcher(self.settings, self.addresses, self.blobs, self.clock)
+    async def _open_launcher(self, admin: grpc.aio.Channel) -> "AsyncIterator[Launcher]":
+        launcher = parts.make_launcher(self.settings, self.addresses, admin, self.blobs, self.clock)
         try:
             yield launcher
         finally:

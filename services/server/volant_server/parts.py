@@ -206,11 +206,15 @@ def needed(path: Path | None, name: str) -> Path:
 
 
 def make_launcher(
-    settings: ServerSettings, addresses: Addresses, blobs: blobstore.BlobStore, clock: clock.Clock
+    settings: ServerSettings,
+    addresses: Addresses,
+    admin: grpc.aio.Channel,
+    blobs: blobstore.BlobStore,
+    clock: clock.Clock,
 ) -> Launcher:
     """What runs attempts, as settings.tasks.launcher says; connectors, where there are any, take what they serve."""
     make = {"process": _process_launcher, "kubernetes": _kubernetes_launcher}[settings.tasks.launcher]
-    own = make(settings, addresses, blobs, clock)
+    own = make(settings, addresses, admin, blobs, clock)
     if not settings.connectors.endpoints:
         return own
     from volant_engine.launchers import routed
@@ -220,7 +224,11 @@ def make_launcher(
 
 
 def _process_launcher(
-    settings: ServerSettings, addresses: Addresses, blobs: blobstore.BlobStore, clock: clock.Clock
+    settings: ServerSettings,
+    addresses: Addresses,
+    _admin: grpc.aio.Channel,
+    blobs: blobstore.BlobStore,
+    clock: clock.Clock,
 ) -> Launcher:
     from volant_engine.launchers.process.launcher import ProcessLauncher
     from volant_engine.launchers.process.settings import ProcessSettings
@@ -239,9 +247,14 @@ def _process_launcher(
 
 
 def _kubernetes_launcher(
-    settings: ServerSettings, addresses: Addresses, blobs: blobstore.BlobStore, clock: clock.Clock
+    settings: ServerSettings,
+    addresses: Addresses,
+    admin: grpc.aio.Channel,
+    blobs: blobstore.BlobStore,
+    clock: clock.Clock,
 ) -> Launcher:
     try:
+        from volant_engine.launchers.kubernetes.allowances import Allowances
         from volant_engine.launchers.kubernetes.launcher import KubernetesLauncher
     except ModuleNotFoundError as missing:
         raise errors.FailedPreconditionError(
@@ -253,9 +266,11 @@ def _kubernetes_launcher(
     if not kubernetes.give_keys:
         for key in ("FLYTE_AWS_ACCESS_KEY_ID", "FLYTE_AWS_SECRET_ACCESS_KEY"):
             platform.pop(key, None)
-    told = dataclasses.replace(kubernetes, environment={**platform, **kubernetes.environment})
+    # Pods outlive a restart of the platform: what they write then has the patience that processes have.
+    patient = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "12"}
+    told = dataclasses.replace(kubernetes, environment={**patient, **platform, **kubernetes.environment})
     chance = random.Random()  # noqa: S311 -- spreads pauses, guards nothing
-    return KubernetesLauncher(told, clock, blobs=blobs, chance=chance)
+    return KubernetesLauncher(told, clock, blobs=blobs, chance=chance, allowed=Allowances(admin, clock).of)
 
 
 def _platform_environment(settings: ServerSettings, addresses: Addresses) -> dict[str, str]:

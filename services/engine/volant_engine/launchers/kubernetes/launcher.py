@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import datetime
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import structlog
 
@@ -38,6 +38,8 @@ _RESULTS = (layout.OUTPUTS, layout.ERROR, layout.FUTURES)
 _LAST_LINES = 20
 _LAST_WORDS = 2.0
 """Seconds that reading the log of a pod may take, before it is deleted."""
+Allowed = Callable[[port.Attempt], Awaitable[tuple[Mapping[str, str], Mapping[str, str]]]]
+"""Default amounts and limits of resources, by Kubernetes' names."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -74,11 +76,13 @@ class KubernetesLauncher:
         *,
         blobs: blob_port.BlobStore,
         chance: random.Random,
+        allowed: Allowed | None = None,
     ) -> None:
-        """Keep what it needs; `start` makes it ready."""
+        """Keep what it needs; `start` makes it ready. `allowed` says what an attempt's project gives and allows it."""
         self._settings = settings
         self._clock = clock
         self._blobs = blobs
+        self._allowed = allowed
         self._api = cluster.Cluster(settings)
         self._informer = informer.Informer(self._api, settings, chance, self._changed)
         self._maker = making.Maker(self._api, settings, clock, chance)
@@ -188,6 +192,9 @@ class KubernetesLauncher:
     # Making
 
     async def _manifest(self, attempt: port.Attempt) -> cluster.Object:
+        if self._allowed is not None:
+            defaults, limits = await self._allowed(attempt)
+            attempt = dataclasses.replace(attempt, resource_defaults=defaults, resource_limits=limits)
         template = await self._templates.of(attempt)
         memory = await growth.needed(self._blobs, attempt, self._settings)
         return pod_spec.build(attempt, self._settings, template, memory)
