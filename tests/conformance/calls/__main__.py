@@ -4,13 +4,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from calls import comparing, playing, reading
 from recorder import compare, recordings, rows
+
+from calls import comparing, playing, reading
 
 
 def main() -> int:
     """Do what the command line says."""
-    parser = argparse.ArgumentParser(description="Record single calls at an endpoint, or hold an endpoint against them.")
+    parser = argparse.ArgumentParser(
+        description="Record single calls at an endpoint, or hold an endpoint against them."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("record", "compare"):
         told = commands.add_parser(name)

@@ -1,11 +1,13 @@
 """Holds what Volant answers against what Flyte answered. Pure, but for reading the recordings."""
 
 import dataclasses
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
-from calls import playing, reading, texts
 from recorder import canonical, compare, recordings, rows
+
+from calls import playing, reading, texts
 
 RECORDINGS = Path(__file__).parent.parent / "recordings" / "calls"
 
@@ -32,7 +34,7 @@ def _of_call(
     answers: tuple[recordings.Answer | None, recordings.Answer | None],
     names: tuple[dict[str, str], dict[str, str]],
 ) -> Iterator[compare.Difference]:
-    theirs, ours = answers
+    theirs, ours = (_unsigned(answer) for answer in answers)
     name = call.name
     if theirs is None or ours is None:
         yield compare.Difference(case, name, _outcome(theirs), _outcome(ours))
@@ -45,6 +47,27 @@ def _of_call(
                 # What people read tells the same: what is left to compare is what programs read.
                 theirs, ours = dataclasses.replace(theirs, text=""), dataclasses.replace(ours, text="")
         yield from compare.differences(case, {name: theirs}, {name: ours}, rows.ignored_fields(), names)
+
+
+def _unsigned(answer: recordings.Answer | None) -> recordings.Answer | None:
+    """The answer with a signed URL reduced to what both may have in common: the object's key, and for how long."""
+    if not hasattr(answer, "signed_url"):
+        return answer
+    copy = type(answer)()
+    copy.CopyFrom(answer)
+    signed = copy.signed_url
+    if isinstance(signed, str):
+        copy.signed_url = _essence(signed)
+    else:
+        signed[:] = [_essence(url) for url in signed]
+    return copy
+
+
+def _essence(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    key = urllib.parse.unquote(parts.path).removeprefix("/").partition("/")[2]
+    given = urllib.parse.parse_qs(parts.query)
+    return f"{key} for {given['X-Amz-Expires'][0]} s with {given['X-Amz-SignedHeaders'][0]}"
 
 
 def _outcome(answer: recordings.Answer | None) -> str:

@@ -12,9 +12,9 @@ import grpc
 from flyteidl.datacatalog import datacatalog_pb2
 from flyteidl.service import admin_pb2, auth_pb2, dataproxy_pb2, identity_pb2, signal_pb2
 from google.protobuf import json_format, message, message_factory
+from recorder import recordings
 
 from calls import reading
-from recorder import recordings
 
 SERVICES = {
     service.name: service

@@ -8,6 +8,9 @@ to print a structure), but it must tell what Flyte's tells: every *fact* of Flyt
 - types, resource types, phases, resources: names of the API's enums (INTEGER, LAUNCH_PLAN, RUNNING, CPU);
 - the codes of a compiler's errors, as many of each as Flyte's. Left out is that something is not bound, beside another error: it
   then only follows from that one.
+
+Of what is registered again with another structure only the first line counts: the paths below it are of Go's fields, and name whole
+graphs that do not differ.
 """
 
 import collections
@@ -27,24 +30,27 @@ _ENUMS = (
     execution_pb2.TaskExecution.Phase,
     tasks_pb2.Resources.ResourceName,
 )
-_NAMES = {name for enum in _ENUMS for name in enum.keys()} - {"UNSPECIFIED", "UNDEFINED", "UNKNOWN"}
+_NAMES = {name for enum in _ENUMS for name, _ in enum.items()} - {"UNSPECIFIED", "UNDEFINED", "UNKNOWN", "ERROR"}
 _ERROR = re.compile(r"Error \d+: Code: (\w+)")
 _FOLLOWS = "ParameterNotBound"
+_OTHERWISE = "different structure already exists"
 
 
 def alike(theirs: str, ours: str, request: message.Message) -> bool:
     """Whether our refusal of a request tells what Flyte's tells."""
     if theirs == ours:
         return True
-    wanted = facts(theirs, set(words(request)))
-    return wanted <= facts(ours, wanted) and errors(theirs) == errors(ours)
+    wanted = facts(_essence(theirs), set(words(request)))
+    return all(_stands(fact, ours, re.IGNORECASE if fact in _NAMES else 0) for fact in wanted) and (
+        errors(theirs) == errors(ours)
+    )
 
 
 def facts(text: str, asked: Iterable[str]) -> set[str]:
     """What a text tells of what was asked."""
-    said = set(re.findall(r"\w+", text))
-    named = {word for word in asked if set(re.findall(r"\w+", word)) <= said and _stands(word, text)}
-    return named | (_NAMES & said)
+    short = set(_QUOTED.findall(text))
+    named = {word for word in asked if (word in short if len(word) == 1 else _stands(word, text))}
+    return named | {name for name in _NAMES if _stands(name, text)}
 
 
 def words(request: message.Message) -> Iterator[str]:
@@ -69,7 +75,13 @@ def errors(text: str) -> collections.Counter[str]:
     return codes
 
 
-def _stands(word: str, text: str) -> bool:
-    if len(word) == 1:
-        return word in _QUOTED.findall(text)
-    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
+def _essence(text: str) -> str:
+    if _OTHERWISE in text:
+        return text.partition("\n")[0]
+    if set(_ERROR.findall(text)) - {_FOLLOWS}:
+        return "\n".join(line for line in text.split("\n") if f"Code: {_FOLLOWS}," not in line)
+    return text
+
+
+def _stands(word: str, text: str, flags: int = 0) -> bool:
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, flags) is not None
