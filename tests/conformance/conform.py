@@ -50,7 +50,7 @@ class Tally:
         for kind, outcomes in self._cases.items():
             counts = ", ".join(f"{outcomes[word]} {word}" for word in ("equal", "accepted", "different"))
             lines.append(f"{kind}: {counts}")
-        lines += [f"accepted.toml: nothing differs any more as in the row of {row.case}" for row in self.unused()]
+        lines += [f"accepted.toml: nothing differs any more as in the row of {row.cases}" for row in self.unused()]
         return "\n".join(lines)
 
 

@@ -77,7 +77,7 @@ def sort_out(found: Iterable[Difference], accepted: tuple[rows.Accepted, ...]) -
 
 
 def _explains(row: rows.Accepted, difference: Difference) -> bool:
-    if not fnmatch.fnmatchcase(difference.case, row.case):
+    if not any(fnmatch.fnmatchcase(difference.case, case) for case in row.cases):
         return False
     seen = (difference.path, _whole(difference.theirs), _whole(difference.ours))
     return any(all(map(fnmatch.fnmatchcase, seen, (place.path, place.theirs, place.ours))) for place in row.places)

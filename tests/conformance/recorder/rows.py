@@ -30,8 +30,8 @@ class Place:
 class Accepted:
     """A difference that users are better off with."""
 
-    case: str
-    """A shell pattern."""
+    cases: tuple[str, ...]
+    """Shell patterns."""
     places: tuple[Place, ...]
     """All that it is seen by."""
     why: str
@@ -53,5 +53,6 @@ def accepted(path: Path = _HERE / "accepted.toml") -> tuple[Accepted, ...]:
     found = []
     for row in tomllib.loads(path.read_text()).get("accepted", ()):
         seen = [Place(row["path"], row["theirs"], row["ours"]), *(Place(**place) for place in row.get("also", ()))]
-        found.append(Accepted(row["case"], tuple(seen), row["why"]))
+        cases = (row["case"],) if isinstance(row["case"], str) else tuple(row["case"])
+        found.append(Accepted(cases, tuple(seen), row["why"]))
     return tuple(found)
