@@ -2,13 +2,15 @@
 
 from volant import Resources, task, workflow
 
+ASKS, MOST = Resources(cpu="50m", mem="100Mi"), Resources(cpu="1", mem="300Mi")
 
-@task(requests=Resources(cpu="50m", mem="100Mi"))
+
+@task(requests=ASKS, limits=MOST)
 def greet(name: str) -> str:
     return f"Hello, {name}!"
 
 
-@task(requests=Resources(cpu="50m", mem="100Mi"))
+@task(requests=ASKS, limits=MOST)
 def length(text: str) -> int:
     return len(text)
 

@@ -4,16 +4,16 @@ import time
 
 from flytekit import Resources, task, workflow
 
-SMALL = Resources(cpu="50m", mem="150Mi")
+ASKS, MOST = Resources(cpu="50m", mem="200Mi"), Resources(cpu="1", mem="600Mi")
 
 
-@task(requests=SMALL, limits=SMALL)
+@task(requests=ASKS, limits=MOST)
 def nap(seconds: float) -> float:
     time.sleep(seconds)
     return seconds
 
 
-@task(requests=SMALL, limits=SMALL)
+@task(requests=ASKS, limits=MOST)
 def total(first: float, second: float, third: float) -> float:
     return first + second + third
 
