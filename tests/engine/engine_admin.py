@@ -22,6 +22,8 @@ from volantidl.service import signal_pb2 as signal_service_pb2
 class FakeAdmin:
     def __init__(self, lease: float = 30.0) -> None:
         self.lease = lease
+        self.driven: dict[int, list[dispatch_pb2.DriverChild]] = {}
+        """What drivers added, by execution."""
         self.assignments: dict[int, dispatch_pb2.Assignment] = {}
         self.stores: dict[int, Store] = {}
         self.changed = asyncio.Condition()
@@ -82,11 +84,19 @@ class FakeAdmin:
         self.push(assignment=assignment)
         return store
 
+    def add_children(self, number: int, *children: dispatch_pb2.DriverChild) -> None:
+        self.driven.setdefault(number, []).extend(children)
+        self.push(added=dispatch_pb2.ChildrenAdded(id=self.assignments[number].id, children=children))
+
     async def LoadExecution(self, request, context):
         for number, assignment in self.assignments.items():
             if assignment.id == request.id:
-                for part in self.stores[number].load():
+                store = self.stores[number]
+                for part in store.load():
                     yield part
+                ended = {key for key, node in store.nodes.items() if node.phase in phases.TERMINAL_NODE}
+                children = [child for child in self.driven.get(number, ()) if child.node_id not in ended]
+                yield dispatch_pb2.LoadExecutionResponse(children=children)
 
     async def Report(self, request, context):
         self.reports += 1

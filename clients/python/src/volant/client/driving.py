@@ -32,17 +32,20 @@ _PATIENCE = 3600.0
 """Seconds for which a platform that does not answer is waited for."""
 _AWAY = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "INTERNAL", "UNKNOWN", "RESOURCE_EXHAUSTED", "ABORTED"}
 
-Told = Callable[[str, "driver_pb2.ChildResult | errors.VolantError"], None]
+Told = Callable[[str, "driver_pb2.ChildResult | Exception"], None]
 """Hears the key of a child, and its result or why there is none."""
+Prepare = Callable[[Sequence[str]], None]
+"""Makes known to the platform what these children run; raises where it cannot."""
 
 
 class Driving:
     """One driver attempt's line to its platform. Two threads of its own serve it, from the first child on."""
 
-    def __init__(self, endpoint: str, token: str, told: Told) -> None:
+    def __init__(self, endpoint: str, token: str, told: Told, prepare: Prepare) -> None:
         self._endpoint = endpoint
         self._token = token
         self._told = told
+        self._prepare = prepare
         self._channel: Any = None
         self._due: collections.deque[driver_pb2.Child] = collections.deque()
         self._open: set[str] = set()
@@ -112,19 +115,27 @@ class Driving:
                 batch.append(self._due.popleft())
             return batch
 
-    def _add(self, batch: Sequence[driver_pb2.Child]) -> None:
+    def _add(self, batch: Sequence[driver_pb2.Child], *, prepared: bool = False) -> None:
         request = driver_pb2.AddChildrenRequest(token=self._token, children=batch)
         remote = self._channel.unary_unary(
             f"{_SERVICE}AddChildren",
             request_serializer=driver_pb2.AddChildrenRequest.SerializeToString,
             response_deserializer=driver_pb2.AddChildrenResponse.FromString,
         )
-        refused = self._until_answered(lambda: remote(request, timeout=_CALL_SECONDS))
+        refused: Any = self._until_answered(lambda: remote(request, timeout=_CALL_SECONDS))
         if refused is None:
             return
+        if refused.code == "NOT_FOUND" and not prepared:
+            try:
+                self._prepare([child.key for child in batch])
+            except Exception as wrong:  # noqa: BLE001 - handed to whoever waits for the children
+                refused = wrong
+            else:
+                self._add(batch, prepared=True)
+                return
         if len(batch) > 1:
             for child in batch:  # one of them spoils the call for all
-                self._add([child])
+                self._add([child], prepared=True)
             return
         self._tell(batch[0].key, refused)
 
@@ -151,7 +162,7 @@ class Driving:
                     self._tell(key, refused)
                 return
 
-    def _tell(self, key: str, what: driver_pb2.ChildResult | errors.VolantError) -> None:
+    def _tell(self, key: str, what: driver_pb2.ChildResult | Exception) -> None:
         """Pass it on, once, or keep it until it is asked for."""
         with self._changed:
             if key not in self._open:
@@ -161,7 +172,7 @@ class Driving:
             self._open.discard(key)
         self._told(key, what)
 
-    def _until_answered(self, call: Callable[[], object]) -> errors.VolantError | None:
+    def _until_answered(self, call: Callable[[], object]) -> errors.RemoteError | None:
         """Make a call until the platform has answered; why it refused, if it did."""
         import grpc  # noqa: PLC0415 - slow to import, and needed only here
 

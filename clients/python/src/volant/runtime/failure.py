@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import functools
 import os
 import re
 import time
@@ -69,7 +68,6 @@ def exception_of(label: str, error: execution_pb2.ExecutionError) -> errors.Task
     return errors.TaskFailedError(text)
 
 
-@functools.cache
 def _also(kind: type[Exception]) -> type[errors.TaskFailedError]:
     made: type[errors.TaskFailedError] = type(kind.__name__, (errors.TaskFailedError, kind), {"__str__": _first})
     return made

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextvars
 import functools
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from volant import errors
 from volant.authoring import entity, gate, launch_plan, mapping, node, reference, task, workflow
 from volant.runtime import failure
 from volant.serialization import settings as serialization_settings
@@ -39,13 +39,13 @@ class Nodes:
     """
 
     def __init__(self, settings: serialization_settings.SerializationSettings) -> None:
-        from volant.client import driving, remote  # noqa: PLC0415 - only eager tasks talk to the platform
+        from volant.client import driving  # noqa: PLC0415 - only eager tasks talk to the platform
 
         self._settings = settings
-        endpoint = os.environ[ENDPOINT]
-        self._remote = remote.Remote(endpoint, insecure=True, project=settings.project, domain=settings.domain)
-        self._line = driving.Driving(endpoint, os.environ[TOKEN], self._told)
-        self._open: dict[str, concurrent.futures.Future[Outputs]] = {}
+        self._context = contextvars.copy_context()
+        self._line = driving.Driving(os.environ[ENDPOINT], os.environ[TOKEN], self._told, self._prepare)
+        self._open: dict[str, tuple[entity.Entity, concurrent.futures.Future[Outputs]]] = {}
+        self._registered: set[tuple[type, str]] = set()
         self._messages: dict[tuple[type, str], workflow_pb2.Node] = {}
         self._lock = threading.Lock()
 
@@ -60,19 +60,17 @@ class Nodes:
         """Start a child, or find the one of that key."""
         child = driver_pb2.Child(key=key, node=self._node_of(called), inputs=literals_pb2.LiteralMap(literals=inputs))
         future: concurrent.futures.Future[Outputs] = concurrent.futures.Future()
-        self._open[key] = future
+        self._open[key] = called, future
         self._line.add(child)
         return future
 
     def _node_of(self, called: entity.Entity) -> workflow_pb2.Node:
-        """The message of a node that runs it, which is registered before."""
+        """The message of a node that runs it."""
         # Map tasks of one name may differ in how they are run; gates are made anew for each call.
         known = (type(called), called.name)
         with self._lock:
             found = self._messages.get(known)
             if found is None:
-                if not isinstance(called, (reference.Reference, gate.Gate)):
-                    self._remote.register_with(self._settings, called)
                 found = self._message(called)
                 if not isinstance(called, (mapping.MapTask, gate.Gate)):
                     self._messages[known] = found
@@ -92,7 +90,7 @@ class Nodes:
                 workflow_node=workflow_pb2.WorkflowNode(sub_workflow_ref=target),
             )
         if isinstance(called, workflow.Workflow):
-            # By its identifier alone: its graph, which may be large, is the platform's by now.
+            # By its identifier alone: its graph may be large, and the platform will know it.
             made = workflow_pb2.Node(metadata=specs.node_metadata(node.Node("", called, {}, called.source)))
             made.workflow_node.sub_workflow_ref.CopyFrom(
                 tasks.identifier(identifier_pb2.WORKFLOW, called.name, self._settings)
@@ -100,10 +98,23 @@ class Nodes:
             return made
         return specs.Translator(self._settings).node(node.Node("", called, {}, called.name), {})
 
+    def _prepare(self, keys: Sequence[str]) -> None:
+        """Register what these children run: the platform knows it from the second driver of a version on."""
+        from volant.client import remote  # noqa: PLC0415 - as above
+
+        settings = self._settings
+        platform = remote.Remote(os.environ[ENDPOINT], insecure=True, project=settings.project, domain=settings.domain)
+        for key in keys:
+            called, _ = self._open[key]
+            known = (type(called), called.name)
+            if known not in self._registered and not isinstance(called, (reference.Reference, gate.Gate)):
+                self._context.run(platform.register_with, settings, called)
+                self._registered.add(known)
+
     def _told(self, key: str, what: Any) -> None:
         """A child has ended, or cannot be had."""
-        future = self._open.pop(key)
-        if isinstance(what, errors.VolantError):
+        _, future = self._open.pop(key)
+        if isinstance(what, Exception):
             future.set_exception(what)
         elif what.phase in _GOOD:
             future.set_result(functools.partial(_outputs_of, what))
