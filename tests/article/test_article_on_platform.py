@@ -2,13 +2,18 @@
 
 import datetime
 import itertools
+import json
 import pathlib
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from volant import Remote
+from volant.cli import main
+from volant.client import channel
+from volantidl.admin import common_pb2, launch_plan_pb2
 
 EXAMPLES = pathlib.Path(__file__).parent / "examples"
 WAIT_S = 60
@@ -56,6 +61,25 @@ def test_launch_plan(remote, records):
     assert execution.outputs["o0"] == 4
     found = remote.fetch_launch_plan("daily_data_pipeline")
     assert found.defaults == {"raw_data"}
+    request = common_pb2.ObjectGetRequest(id=found.id)
+    plan = remote.connection.call(channel.ADMIN, "GetLaunchPlan", request, launch_plan_pb2.LaunchPlan)
+    assert plan.spec.entity_metadata.schedule.cron_schedule.schedule == "0 0 * * *"
+    literal = plan.spec.default_inputs.parameters["raw_data"].default
+    assert literal.scalar.primitive.string_value == "s3://bucket/data/"
+
+
+def test_registering(platform_endpoint, monkeypatch):
+    """The article's `pyflyte register workflows.py`, with our command."""
+    monkeypatch.setenv("VOLANT_ENDPOINT", platform_endpoint)
+    words = ["register", str(EXAMPLES / "article_tasks.py"), "--copy", "all"]
+    first = CliRunner().invoke(main, words)
+    assert first.exit_code == 0, first.output
+    again = CliRunner().invoke(main, [*words, "-o", "json"])
+    told = json.loads(again.stdout)
+    assert (told["new"], told["unchanged"]) == (0, len(told["entities"]))
+    assert {"daily_data_pipeline", "article_tasks.data_pipeline", "article_tasks.process_data"} <= {
+        one["name"] for one in told["entities"]
+    }
 
 
 def test_data_quality(remote, tmp_path):
@@ -138,7 +162,7 @@ def test_tuning_runs_in_parallel(remote, tmp_path):
     assert execution.outputs["o0"]["learning_rate"] == 0.2
     spans = sorted(tuple(map(float, one.read_text().split())) for one in tmp_path.iterdir() if one.is_file())
     assert len(spans) == 4
-    assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans))
+    assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans)), "none ran beside another"
 
 
 def test_etl(remote, tmp_path):
