@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest
 
-.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench fuzz clients client-commands conformance clean
+.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench fuzz clients client-commands conformance test-kubernetes clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -72,6 +72,9 @@ clients: $(VENV)/.ready  ## what each flytekit from 1.10 on does, as docs/compat
 
 client-commands: $(VENV)/.ready  ## the whole command lines of pyflyte, flytectl and grpcurl, and flytekit's plugins
 	for program in pyflyte flytectl grpcurl plugins; do $(BIN)/python tests/conformance/clients/commands.py $$program --write || exit 1; done
+
+test-kubernetes: $(VENV)/.ready  ## images, chart, pods, flytekit's suite and parity on a real cluster (docs/kubernetes.md)
+	tests/kubernetes/run.sh
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(NEWEST) .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

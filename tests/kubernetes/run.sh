@@ -85,7 +85,7 @@ image: {name: $prefix-server, tag: $VOLANT_IMAGE_TAG}
 postgres: {enabled: true, image: $prefix-postgres, tag: $VOLANT_IMAGE_TAG}
 blobs: {bucket: my-s3-bucket, publicEndpoint: "http://localhost:$s3_port", accessKey: minio, secretKey: miniostorage}
 objectStore: {nodePort: $s3_port, storage: {kind: emptyDir}, resources: {requests: {cpu: 50m, memory: 128Mi}}}
-admin: {service: {type: NodePort, nodePort: $admin_port}, resources: {requests: {cpu: 50m, memory: 128Mi}}}
+admin: {url: "http://localhost:$admin_port", service: {type: NodePort, nodePort: $admin_port}, resources: {requests: {cpu: 50m, memory: 128Mi}}}
 datacatalog: {replicas: 2, resources: {requests: {cpu: 20m, memory: 64Mi}}}
 engine: {replicas: 2, resources: {requests: {cpu: 50m, memory: 128Mi}}}
 settings:

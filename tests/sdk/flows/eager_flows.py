@@ -6,8 +6,6 @@ import signal
 import time
 from datetime import timedelta
 
-import pandas as pd
-
 from volant import LaunchPlan, Resources, approve, eager, map_task, task, workflow
 
 
@@ -43,15 +41,22 @@ def ten(folder: str) -> int:
     return count
 
 
+class Table:
+    """Travels as a pickle, outside of its literal."""
+
+    def __init__(self, rows: list[int]) -> None:
+        self.rows = rows
+
+
 @task
-def rows(folder: str, table: pd.DataFrame) -> int:
+def rows(folder: str, table: Table) -> int:
     note(folder, "rows", "began")
-    return len(table)
+    return len(table.rows)
 
 
 @eager
 def framed(folder: str) -> int:
-    found = rows(folder=folder, table=pd.DataFrame({"a": [1, 2, 3]})) + 0
+    found = rows(folder=folder, table=Table([1, 2, 3])) + 0
     die_once(folder)
     return found
 
