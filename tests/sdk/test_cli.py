@@ -1,5 +1,6 @@
 """The command line, without a platform."""
 
+import importlib
 import json
 import pathlib
 import subprocess
@@ -114,11 +115,17 @@ def test_every_type_of_option(cli, tmp_path):
         (["register", "/nowhere"], "does not exist"),
         (["get", "nothing"], "Invalid value"),
         (["get", "executions", "--endpoint", "127.0.0.1:1", "--insecure"], "cannot reach the platform at 127.0.0.1:1"),
+        (["get", "executions", "-c", "/nowhere.yaml"], "there is no configuration file /nowhere.yaml"),
+        (["registr"], "Did you mean 'register'?"),
+        (["run", __file__.replace(".py", ".md"), "add"], "does not exist"),
+        (["run", FLOWS, "add", "--inputs-file", "/nowhere.json"], "/nowhere.json: No such file"),
+        (["run", FLOWS, "add", "--inputs-file", __file__], "is no JSON"),
+        (["register", "--env", "X", FLOWS], "expected KEY=VALUE, found 'X'"),
     ],
 )
 def test_mistakes(cli, words, expected):
     result = cli(*words)
-    assert result.exit_code != 0
+    assert result.exit_code == {"cannot reach the platform at 127.0.0.1:1": 3, "no 1 today": 1}.get(expected, 2)
     text = result.output + (str(result.exception) if result.exception else "")
     assert expected in text
 
@@ -132,16 +139,100 @@ def test_inputs_file(cli, tmp_path):
 
 def test_register_dry_run(cli):
     result = cli("register", "--dry-run", FLOWS, "-o", "json")
-    names = {row["name"] for row in json.loads(result.stdout)}
-    assert {"sdk_flows.add", "sdk_flows.chain", "sdk_nightly"} <= names
+    rows = {row["name"]: row for row in json.loads(result.stdout)}
+    assert {"sdk_flows.add", "sdk_flows.chain", "sdk_nightly"} <= rows.keys()
+    assert rows["sdk_flows.add"]["version"] == rows["sdk_flows.chain"]["version"] != rows["sdk_nightly"]["version"]
 
 
-def test_init(cli, tmp_path):
-    assert cli("init", tmp_path / "mine").exit_code == 0
-    assert cli("run", tmp_path / "mine" / "workflows.py", "hello", "--name", "Ada").stdout == "HELLO, ADA!\n"
-    again = cli("init", tmp_path / "mine")
-    assert again.exit_code == 1
+def test_everything_that_cannot_be_imported_is_told_at_once(cli, tmp_path):
+    (tmp_path / "one_wrong.py").write_text("from volant import task\n\n@task\ndef f(x: int -> int:\n    return x\n")
+    (tmp_path / "two_wrong.py").write_text("import nothing_of_the_kind\n")
+    (tmp_path / "three_wrong.py").write_text("import sys\nsys.exit(3)\n")
+    (tmp_path / "four_wrong.py").write_text("def f():\n    return unknown\n\nx = f()\n")
+    (tmp_path / "five_right.py").write_text("from volant import task\n\n@task\ndef f() -> int:\n    return 1\n")
+    result = cli("register", "--dry-run", tmp_path)
+    assert result.exit_code == 2
+    assert "one_wrong.py:4: " in result.output
+    assert "No module named 'nothing_of_the_kind'" in result.output
+    assert "Is it installed for" in result.output
+    assert "three_wrong.py ends the program when it is imported" in result.output
+    assert 'four_wrong.py", line 2, in f' in result.output
+    assert "importlib" not in result.output, "our own frames are nobody's business"
+    assert "4 of 5 files could not be imported" in result.output
+
+
+def test_inputs_are_checked_by_name(cli, tmp_path):
+    module = tmp_path / "cli_nested.py"
+    module.write_text(
+        "from dataclasses import dataclass\nfrom volant import task\n\n@dataclass\nclass Inner:\n    rate: float = 1.0\n\n"
+        "@dataclass\nclass Outer:\n    inner: Inner\n\n@task\ndef show(outer: Outer, count: int = 3) -> float:\n"
+        "    return outer.inner.rate\n"
+    )
+    assert cli("run", module, "show", "--outer", '{"inner": {"rate": 2}}').stdout == "2.0\n"
+    wrong = cli("run", module, "show", "--outer", '{"inner": {"rat": 2}}')
+    assert wrong.exit_code == 2
+    assert "Inner has no field 'rat'; did you mean 'rate'?" in wrong.output
+    help_ = cli("run", module, "show", "--help").stdout
+    assert "--outer OUTER" in help_
+    assert "[required]" in help_
+    assert "--count INT" in help_
+    assert "[default: 3]" in help_
+    assert help_.index("Inputs:") < help_.index("Options:")
+    unknown = cli("run", module, "sow")
+    assert unknown.exit_code == 2
+    assert "did you mean 'show'?" in unknown.output
+
+
+def test_lines_of_tasks_side_by_side_do_not_mix(cli, tmp_path):
+    module = tmp_path / "cli_loud.py"
+    module.write_text(
+        "import sys, threading\nfrom volant import task, workflow\n\nboth = threading.Barrier(2)\n\n@task\ndef say(x: int) -> None:\n"
+        "    sys.stdout.write(f'begun {x}')\n    both.wait(10)\n    sys.stdout.write(f' ended {x}\\n')\n\n"
+        "@workflow\ndef loud() -> None:\n    say(x=1)\n    say(x=2)\n"
+    )
+    result = cli("run", module, "loud")
+    assert {"begun 1 ended 1", "begun 2 ended 2"} <= set(result.stdout.splitlines()), result.output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(cli, shell):
+    assert "_VOLANT_COMPLETE" in cli("completion", shell).stdout
+
+
+def test_completion_knows_what_a_file_defines(cli):
+    words = {"_VOLANT_COMPLETE": "bash_complete", "COMP_WORDS": f"volant run {FLOWS} div", "COMP_CWORD": "3"}
+    assert cli(env=words, prog_name="volant").stdout.split() == ["plain,divide"]
+    words |= {"COMP_WORDS": "volant regi", "COMP_CWORD": "1"}
+    assert cli(env=words, prog_name="volant").stdout.split() == ["plain,register"]
+
+
+@pytest.mark.parametrize(
+    ("template", "words", "said"),
+    [
+        ("hello", ["hello", "--name", "Ada"], "HELLO, ADA!"),
+        ("data", ["quality"], '"mean": 20.0'),
+        ("tuning", ["tuning"], '{"settings": {"rate": 0.2, "depth": 3}, "score": 1.0}'),
+    ],
+)
+def test_init(cli, tmp_path, template, words, said, monkeypatch):
+    folder = tmp_path / f"mine_{template}"
+    made = cli("init", folder, "--template", template)
+    assert made.exit_code == 0, made.output
+    for name in ("workflows", "test_workflows"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(str(folder))
+    result = cli("run", folder / "workflows.py", *words)
+    assert said in result.stdout, result.output
+    tests = importlib.import_module("test_workflows")
+    checks = [check for name, check in vars(tests).items() if name.startswith("test_")]
+    for check in checks:
+        check()
+    assert len(checks) >= 2
+    again = cli("init", folder, "--template", template)
+    assert again.exit_code == 2
     assert "is there already" in again.output
+    for name in ("workflows", "test_workflows"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 def test_config(cli, tmp_path, monkeypatch):

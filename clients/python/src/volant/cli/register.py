@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import click
 
-from volant.authoring import entity
+from volant.authoring import entity, launch_plan
 from volant.cli import live, loading, platform
 from volant.client import code, registration, remote
 from volant.serialization import settings as serialization_settings
@@ -83,6 +83,16 @@ def register(
     else:
         where = f"{platform_.config.project}/{platform_.config.domain} at {platform_.config.endpoint}"
         told.summarize(where, time.monotonic() - begun)
+        if not activate:
+            _tell_of_schedules((one for entities in grouped.values() for one in entities), told)
+
+
+def _tell_of_schedules(entities: Iterable[entity.Entity], told: _Told) -> None:
+    for one in entities:
+        if not isinstance(one, launch_plan.LaunchPlan) or one.settings.schedule is None or one.settings.auto_activate:
+            continue
+        if told.is_new(one.name):
+            platform.progress(f"The schedule of {one.name} counts once it is active: volant activate {one.name}")
 
 
 def _plan(
@@ -130,6 +140,10 @@ class _Told:
             "unchanged": len(self._outcomes) - new,
             "entities": [dataclasses.asdict(one) for one in listed],
         }
+
+    def is_new(self, name: str) -> bool:
+        """Whether something of that name was registered in a version that was not there."""
+        return any(one.is_new and one.name == name for one in self._outcomes)
 
     def summarize(self, where: str, took: float) -> None:
         """A line for each module's new and unchanged entities."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import secrets
+import string
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -156,7 +158,7 @@ class Remote(finding.Finder):
 
     def execute(
         self,
-        target: entity.Entity | registered.Registered,
+        target: Any,
         inputs: Mapping[str, Any] | None = None,
         *,
         version: str | None = None,
@@ -178,7 +180,8 @@ class Remote(finding.Finder):
         """Start an execution.
 
         Args:
-            target: A task, workflow or launch plan of this process (registered first), or one that was fetched.
+            target: A task, workflow or launch plan of this process (registered first), one that was fetched, or one of
+                flytekit's that is registered.
             inputs: Its inputs.
             version: The version to register under, or that is registered.
             name: The execution's name; made by the platform by default.
@@ -196,10 +199,14 @@ class Remote(finding.Finder):
             root: As in `register`.
             image: As in `register`.
         """
-        given, signature = self._encoded(target, dict(inputs or {}))
-        if register and isinstance(target, entity.Entity) and not isinstance(target, reference.Reference):
-            version = self.register(target, version=version, copy=copy, root=root, image=image)
-        identifier = self._launched_by(target, version or "")
+        if isinstance(target, entity.Entity | registered.Registered):
+            found = target
+        else:
+            found = self._of_flytekit(target, version or "")
+        given, signature = self._encoded(found, dict(inputs or {}))
+        if register and isinstance(found, entity.Entity) and not isinstance(found, reference.Reference):
+            version = self.register(found, version=version, copy=copy, root=root, image=image)
+        identifier = self._launched_by(found, version or "")
         spec = execution_pb2.ExecutionSpec(
             launch_plan=identifier,
             metadata=execution_pb2.ExecutionMetadata(mode=execution_pb2.ExecutionMetadata.MANUAL, principal="volant"),
@@ -215,14 +222,41 @@ class Remote(finding.Finder):
         request = execution_pb2.ExecutionCreateRequest(
             project=self.config.project,
             domain=self.config.domain,
-            name=name,
+            name=name or _new_name(),
             spec=spec,
             inputs=literals_pb2.LiteralMap(literals=given),
         )
-        answer = execution_pb2.ExecutionCreateResponse
-        started = self.connection.call(channel.ADMIN, "CreateExecution", request, answer)
-        result = execution.Execution(self, started.id, signature)
+        started = self._create_execution(request, is_our_name=not name)
+        result = execution.Execution(self, started, signature)
         return result.wait(timeout) if wait else result
+
+    def _create_execution(
+        self, request: execution_pb2.ExecutionCreateRequest, *, is_our_name: bool
+    ) -> identifier_pb2.WorkflowExecutionIdentifier:
+        answer = execution_pb2.ExecutionCreateResponse
+        try:
+            return self.connection.call(channel.ADMIN, "CreateExecution", request, answer).id
+        except errors.RemoteError as cause:
+            if cause.code != "ALREADY_EXISTS" or not is_our_name:
+                raise
+        # Nobody else has that name: the call was tried again, and had come through before.
+        return identifier_pb2.WorkflowExecutionIdentifier(
+            project=request.project, domain=request.domain, name=request.name
+        )
+
+    def _of_flytekit(self, target: Any, version: str) -> registered.Registered:
+        """What a task, workflow or launch plan of flytekit is registered as."""
+        name = getattr(target, "name", None)
+        if type(target).__module__.partition(".")[0] != "flytekit" or not isinstance(name, str):
+            raise errors.DefinitionError(f"cannot execute {target!r}: give a task, workflow or launch plan")
+        is_task = hasattr(target, "task_type") or type(target).__name__ == "FlyteTask"
+        try:
+            return self.fetch_task(name, version) if is_task else self.fetch_launch_plan(name, version)
+        except errors.NotFoundError as cause:
+            raise errors.NotFoundError(
+                f"{name} is flytekit's, and not registered{f' in version {version}' if version else ''}: register it "
+                f"with pyflyte register, or FlyteRemote, first"
+            ) from cause
 
     def _encoded(self, target: Any, inputs: dict[str, Any]) -> tuple[dict[str, literals_pb2.Literal], Any]:
         """Inputs as literals, and the interface that the outputs will have, where it's known."""
@@ -391,6 +425,12 @@ class Remote(finding.Finder):
             return dict(inline.literals)
         content = router.read(outside.url) if not outside.url.startswith("s3://") else self.store.read(outside.url)
         return dict(literals_pb2.LiteralMap.FromString(content).literals)
+
+
+def _new_name() -> str:
+    """A name for an execution, as the platform makes them."""
+    letters = string.ascii_lowercase + string.digits
+    return "a" + "".join(secrets.choice(letters) for _ in range(19))
 
 
 def _translated(
