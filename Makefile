@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest
 
-.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench fuzz clients client-commands conformance test-kubernetes clean
+.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench fuzz clients client-commands conformance record flytekit-suite test-kubernetes clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -63,7 +63,15 @@ bench: $(VENV)/.ready  ## measure against the floor, in one run
 fuzz: $(VENV)/.ready  ## every RPC with 200 cases and more
 	VOLANT_FUZZ_CASES=200 $(BIN)/python -m pytest tests/fuzz --timeout 3600
 
-conformance: $(VENV)/.ready  ## flytekit's own remote integration suite against `volant up --sandbox`
+conformance: $(VENV)/.ready  ## recordings of the real Flyte: what Volant answers is equal, accepted or different
+	$(BIN)/python tests/conformance/conform.py
+
+# A real Flyte 1.16 on Kubernetes, with the image localhost/flytekit:1 (Python and flytekit) on its nodes.
+record: $(VENV)/.ready  ## record the scenarios and calls again, at ENDPOINT=HOST:PORT (and CATALOG=HOST:PORT) of a real Flyte
+	cd tests/conformance && PYTHONPATH=.:scenarios ../../$(BIN)/python -m recorder record --endpoint $(ENDPOINT)
+	cd tests/conformance && ../../$(BIN)/python -m calls record $(ENDPOINT) --catalog "$(CATALOG)"
+
+flytekit-suite: $(VENV)/.ready  ## flytekit's own remote integration suite against `volant up --sandbox`
 	tests/conformance/flytekit_remote.sh
 
 clients: $(VENV)/.ready  ## what each flytekit from 1.10 on does, as docs/compatibility.md has it

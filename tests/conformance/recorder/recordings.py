@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from flyteidl.datacatalog import datacatalog_pb2
 from flyteidl.service import admin_pb2, dataproxy_pb2, signal_pb2
 from google.protobuf import json_format, message, symbol_database
 from google.rpc import status_pb2
 
 # Imported for their messages, and those that they import, to be known by name.
-KNOWN = (admin_pb2, dataproxy_pb2, signal_pb2)
+KNOWN = (admin_pb2, datacatalog_pb2, dataproxy_pb2, signal_pb2)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

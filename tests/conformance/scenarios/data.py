@@ -71,7 +71,7 @@ SCENARIOS = (
         runs.overridden_cache,
         (Run({"salt": "{salt}", "x": 1}), Run({"salt": "{salt}", "x": 1})),
     ),
-    Scenario("override_of_timeout", runs.overridden_timeout, (Run({"seconds": 300.0}),)),
+    Scenario("override_of_timeout", runs.overridden_timeout, (Run({"seconds": 300.0}),), quick=False),
     Scenario("interruptible_task", runs.interruptible_task, (Run({"x": 3}),)),
     Scenario(
         "interruptible_workflow",
@@ -94,7 +94,7 @@ SCENARIOS = (
         ),
     ),
     Scenario("parallelism_of_one", runs.side_by_side, (Run({"x": 3}, {"max_parallelism": 1}),)),
-    Scenario("eager", runs.eager_sum, (Run({"x": 3}),), needs=(runs.chain_of,)),
-    Scenario("eager_failure", runs.eager_failure, (Run({"x": 3}),), needs=(runs.raising_flow,)),
+    Scenario("eager", runs.eager_sum, (Run({"x": 3}),), needs=(runs.chain_of,), quick=False),
+    Scenario("eager_failure", runs.eager_failure, (Run({"x": 3}),), needs=(runs.raising_flow,), quick=False),
     Scenario("shell_task", runs.shell_flow, (Run({"word": "hello"}),)),
 )
