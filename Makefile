@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest
 
-.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench fuzz clients client-commands conformance record flytekit-suite test-kubernetes clean
+.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench bench-kubernetes fuzz clients client-commands conformance record flytekit-suite test-kubernetes clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -59,6 +59,9 @@ requirements:  ## pin the newest versions that fit
 
 bench: $(VENV)/.ready  ## measure against the floor, in one run
 	$(BIN)/python -m bench
+
+bench-kubernetes: $(VENV)/.ready  ## tasks as pods beside bare pods, on the cluster of KUBECONFIG
+	$(BIN)/python -m bench.kubernetes
 
 fuzz: $(VENV)/.ready  ## every RPC with 200 cases and more
 	VOLANT_FUZZ_CASES=200 $(BIN)/python -m pytest tests/fuzz --timeout 3600

@@ -99,9 +99,10 @@ class Client:
 class Platform:
     """A running `volant up`."""
 
-    def __init__(self, data: pathlib.Path) -> None:
-        """Use the folder `data`; ports are chosen at each start."""
+    def __init__(self, data: pathlib.Path, more: tuple[str, ...] = ()) -> None:
+        """Use the folder `data`; ports are chosen at each start, where `more` words of the command don't say them."""
         self.data = data
+        self._more = more
         self.address = ""
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -111,7 +112,7 @@ class Platform:
         self.address = f"127.0.0.1:{port}"
         environment = {**os.environ, "PYTHONPATH": str(HERE / "tasks")}
         command = [sys.executable, "-m", "volant_server", "up", "--data", str(self.data)]
-        command += ["--grpc", self.address, "--http", f"127.0.0.1:{free_port()}"]
+        command += ["--grpc", self.address, "--http", f"127.0.0.1:{free_port()}", *self._more]
         begin = time.perf_counter()
         log = (self.data.parent / "platform.log").open("ab")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
