@@ -1,5 +1,6 @@
 """Every type goes around: as it is, in lists, dictionaries, unions and optionals, and inside dataclasses."""
 
+import collections
 import collections.abc
 import dataclasses
 import datetime
@@ -58,6 +59,27 @@ class Model(pydantic.BaseModel):
 class Inner(pydantic.BaseModel):
     model: Model
     by_name: dict[str, Model] = {}
+
+
+T = typing.TypeVar("T")
+S = typing.TypeVar("S")
+
+
+@dataclasses.dataclass
+class Box(typing.Generic[T]):
+    """A dataclass with a type of its own choice inside."""
+
+    content: T
+    many: list[T] = dataclasses.field(default_factory=list)
+    below: typing.Optional["Box[T]"] = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    kind: typing.ClassVar[str] = "frozen"
+    number: int
+    boxed: Box[datetime.date] | None = None
+    waiting: collections.deque[int] = dataclasses.field(default_factory=collections.deque)
 
 
 @dataclasses.dataclass
@@ -181,6 +203,20 @@ CASES: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
     "named tuple": (Pair, st.builds(Pair, INT, TEXT)),
     "set": (set[int], st.sets(INT, max_size=3)),
     "dataclass": (Deep, DEEP),
+    "generic dataclass": (
+        Box[datetime.date],
+        st.builds(Box, DAY, st.lists(DAY, max_size=2), st.none() | st.builds(Box, DAY)),
+    ),
+    "generic dataclass of anything": (Box, st.builds(Box, INT | TEXT)),
+    "frozen dataclass": (
+        Frozen,
+        st.builds(
+            Frozen,
+            number=INT,
+            boxed=st.none() | st.builds(Box, DAY),
+            waiting=st.lists(INT, max_size=2).map(collections.deque),
+        ),
+    ),
     "pydantic": (Model, MODEL),
     "nested pydantic": (Inner, st.builds(Inner, model=MODEL, by_name=st.dictionaries(TEXT, MODEL, max_size=2))),
     "file": (File, TEXT.map(lambda text: ("file", text))),
@@ -347,6 +383,13 @@ def test_iterators(tmp_path: pathlib.Path) -> None:
         ([1], np.ndarray, "expected numpy.ndarray, found list"),
         ("x", sklearn_base.BaseEstimator, "expected sklearn.base.BaseEstimator, found str"),
         ({"name": "x", "sizes": "y"}, Model, "sizes"),
+        (Box("x"), Box[int], r"Box\.content: expected int, found str"),
+        ({"number": "x"}, Frozen, r"Frozen\.number: expected int, found str"),
+        (Frozen(number=1, boxed=Box(5)), Frozen, r"Frozen\.boxed: Box\.content: "),
+        ("\ud800", str, "holds half a character"),
+        ({"\ud800": 1}, dict[str, int], "holds half a character"),
+        ({"a": "\ud800"}, dict, "cannot encode"),
+        (10**400, float, "does not fit into a float"),
     ],
 )
 def test_what_can_not_be(value: Any, python_type: Any, said: str, tmp_path: pathlib.Path) -> None:

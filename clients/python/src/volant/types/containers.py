@@ -150,6 +150,7 @@ class DictTransformer(transformer.Transformer):
         for key, one in value.items():
             if not isinstance(key, str):
                 raise transformer.mismatch(python_type, value, f"The key {key!r} is not text")
+            engine.accept(key, str)
             literals[key] = engine.to_literal(one, item, expected.map_value_type)
         return literals_pb2.Literal(map=literals_pb2.LiteralMap(literals=literals))
 

@@ -7,6 +7,7 @@ as their values. Converters are built once for each type.
 from __future__ import annotations
 
 import base64
+import collections
 import collections.abc
 import dataclasses
 import datetime
@@ -41,7 +42,7 @@ _AS_TEXT: dict[type, Convert] = {
     pathlib.Path: pathlib.Path,
     pathlib.PurePath: pathlib.PurePath,
 }
-_SEQUENCES = {list: list, set: set, frozenset: frozenset, tuple: tuple}
+_SEQUENCES = {list: list, set: set, frozenset: frozenset, tuple: tuple, collections.deque: collections.deque}
 _ABSTRACT = {collections.abc.Sequence: list, collections.abc.Iterable: list, collections.abc.Mapping: dict}
 
 
@@ -99,7 +100,22 @@ def _cached(cache: dict[Any, Convert], python_type: Any, build: Callable[[Any], 
 
 
 def hints_of(python_type: Any) -> dict[str, Any]:
-    """The evaluated annotations of a class."""
+    """The evaluated annotations of a class; of a generic one, with the types that were given for its variables."""
+    kind = typing.get_origin(python_type) or python_type
+    given = dict(zip(getattr(kind, "__parameters__", ()), typing.get_args(python_type), strict=False))
+    return {name: _filled(hint, given) for name, hint in _own_hints_of(kind).items()}
+
+
+def _filled(hint: Any, given: dict[Any, Any]) -> Any:
+    if isinstance(hint, typing.TypeVar):
+        return given.get(hint, Any)
+    open_places = getattr(hint, "__parameters__", ())
+    if not open_places or isinstance(hint, type):
+        return hint
+    return hint[tuple(given.get(place, Any) for place in open_places)]
+
+
+def _own_hints_of(python_type: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(python_type, include_extras=True)
     except NameError as cause:
@@ -148,15 +164,40 @@ def _encoder(python_type: Any) -> Convert:
     if _is_named_tuple(python_type):
         hints = hints_of(python_type)
         return _tuple_encoder([hints.get(name, Any) for name in python_type._fields])
-    if dataclasses.is_dataclass(python_type):
+    if dataclasses.is_dataclass(origin or python_type):
         return _dataclass_encoder(python_type)
-    if python_type is float:
-        return _float_encoder
+    if python_type in _EXACT:
+        return _exact_encoder(python_type, _EXACT[python_type])
+    if python_type in _TIMES:
+        return lambda value: _time_encoder(python_type, value)
     return _any_encoder
 
 
-def _float_encoder(value: Any) -> Any:
-    return value if isinstance(value, float) and type(value) is float else _any_encoder(value)
+_EXACT: dict[Any, tuple[type, ...]] = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}
+"""The simple types, and what their values may be."""
+
+
+_TIMES = {datetime.datetime, datetime.date, datetime.time, datetime.timedelta}
+
+
+def _time_encoder(python_type: Any, value: Any) -> Any:
+    if not isinstance(value, python_type):
+        raise transformer.mismatch(python_type, value)
+    return _any_encoder(value)
+
+
+def _exact_encoder(python_type: Any, kinds: tuple[type, ...]) -> Convert:
+    """Whoever makes a wrong value shall hear of it, not who reads it."""
+
+    def encode(value: Any) -> Any:
+        if type(value) in kinds:
+            return value
+        made = _any_encoder(value)
+        if type(made) not in kinds:
+            raise transformer.mismatch(python_type, value)
+        return made
+
+    return encode
 
 
 def _union_encoder(args: tuple[Any, ...]) -> Convert:
@@ -195,22 +236,34 @@ def _tuple_encoder(args: typing.Sequence[Any]) -> Convert:
     return lambda value: [item(one) for item, one in zip(items, value, strict=True)]
 
 
+def _type_of(field: dataclasses.Field[Any], hints: dict[str, Any]) -> Any:
+    """A field's type; `x: int = None` is often written for what may be None."""
+    hint = hints[field.name]
+    return typing.Optional[hint] if field.default is None else hint  # noqa: UP045 - hints may be anything
+
+
 def _dataclass_encoder(python_type: Any) -> Convert:
+    kind = typing.get_origin(python_type) or python_type
     hints = hints_of(python_type)
-    fields = [
-        (field.name, _cached(_encoders, hints[field.name], _encoder)) for field in dataclasses.fields(python_type)
-    ]
+    fields = [(field.name, _cached(_encoders, _type_of(field, hints), _encoder)) for field in dataclasses.fields(kind)]
 
     def encode(value: Any) -> Any:
         if isinstance(value, dict):
             value = from_plain(value, python_type)
-        if type(value) is not python_type and dataclasses.is_dataclass(value) and isinstance(value, python_type):
+        if type(value) is not kind and dataclasses.is_dataclass(value) and isinstance(value, kind):
             return to_plain(value, type(value))
-        if not isinstance(value, python_type):
+        if not isinstance(value, kind):
             raise transformer.mismatch(python_type, value)
-        return {name: convert(getattr(value, name)) for name, convert in fields}
+        return {name: _field(kind, name, convert, getattr(value, name)) for name, convert in fields}
 
     return encode
+
+
+def _field(kind: Any, name: str, convert: Convert, value: Any) -> Any:
+    try:
+        return convert(value)
+    except errors.TypeMismatchError as cause:
+        raise errors.TypeMismatchError(f"{kind.__name__}.{name}: {cause}") from cause
 
 
 def _any_encoder(value: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - one return for each family of values
@@ -234,7 +287,7 @@ def _any_encoder(value: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - one retur
         return custom[0](value, kind)
     if dataclasses.is_dataclass(value) or _is_named_tuple(kind):
         return to_plain(value, kind)
-    if isinstance(value, (set, frozenset, tuple)):
+    if isinstance(value, (set, frozenset, tuple, collections.deque)):
         return [_any_encoder(item) for item in value]
     if kind.__module__ == "numpy" and hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         return value.item()
@@ -274,13 +327,13 @@ def _decoder(python_type: Any) -> Convert:  # noqa: C901, PLR0911 - one return f
     custom = _custom_for(origin or python_type)
     if custom is not None:
         return lambda data: custom[1](data, python_type)
+    if dataclasses.is_dataclass(origin or python_type):
+        return _dataclass_decoder(python_type)
     if isinstance(python_type, type):
         if _is_named_tuple(python_type):
             hints = hints_of(python_type)
             make: Any = python_type
             return _tuple_decoder([hints.get(name, Any) for name in make._fields], lambda items: make(*items))
-        if dataclasses.is_dataclass(python_type):
-            return _dataclass_decoder(python_type)
         if issubclass(python_type, enum.Enum):
             return python_type
         if python_type in _SCALARS:
@@ -331,19 +384,28 @@ def _tuple_decoder(args: typing.Sequence[Any], make: Convert) -> Convert:
 
 
 def _dataclass_decoder(python_type: Any) -> Convert:
+    kind = typing.get_origin(python_type) or python_type
     hints = hints_of(python_type)
     fields = {
-        field.name: _cached(_decoders, hints[field.name], _decoder)
-        for field in dataclasses.fields(python_type)
+        field.name: _cached(_decoders, _type_of(field, hints), _decoder)
+        for field in dataclasses.fields(kind)
         if field.init
     }
 
     def decode(data: Any) -> Any:
-        if isinstance(data, python_type):
+        if isinstance(data, kind):
             return data
         mapped = _mapped(data, python_type)
         try:
-            return python_type(**{name: convert(mapped[name]) for name, convert in fields.items() if name in mapped})
+            return kind(
+                **{
+                    name: _field(kind, name, convert, mapped[name])
+                    for name, convert in fields.items()
+                    if name in mapped
+                }
+            )
+        except errors.TypeMismatchError:
+            raise
         except TypeError as cause:
             raise errors.TypeMismatchError(f"{transformer.describe(python_type)}: {cause}") from cause
 

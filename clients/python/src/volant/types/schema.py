@@ -61,7 +61,7 @@ def _schema(python_type: Any, inside: tuple[Any, ...]) -> Schema:  # noqa: C901,
         return {"anyOf": [_schema(arg, inside) for arg in args]}
     if origin is typing.Literal:
         return {"enum": list(args)}
-    if origin in {list, collections.abc.Sequence}:
+    if origin in {list, collections.abc.Sequence, collections.deque}:
         return {"type": "array", "items": _schema(args[0], inside)}
     if origin in {set, frozenset}:
         return {"type": "array", "items": _schema(args[0], inside), "uniqueItems": True}
@@ -85,7 +85,7 @@ def _schema(python_type: Any, inside: tuple[Any, ...]) -> Schema:  # noqa: C901,
     if issubclass(kind, pathlib.PurePath):
         return {"type": "string", "format": "path"}
     if dataclasses.is_dataclass(kind):
-        return _dataclass(kind, inside)
+        return _dataclass(python_type, inside)
     return {}
 
 
@@ -100,11 +100,12 @@ def _mapping(args: tuple[Any, ...], inside: tuple[Any, ...]) -> Schema:
     return result
 
 
-def _dataclass(kind: Any, inside: tuple[Any, ...]) -> Schema:
+def _dataclass(python_type: Any, inside: tuple[Any, ...]) -> Schema:
+    kind = typing.get_origin(python_type) or python_type
     result: Schema = {"type": "object", "title": kind.__name__}
     if kind in inside:  # a class that contains itself: what it holds was said further out
         return result
-    hints = plain.hints_of(kind)
+    hints = plain.hints_of(python_type)
     properties: Schema = {}
     required = []
     for field in dataclasses.fields(kind):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import enum
-import math
 import numbers
 import typing
 from collections.abc import Callable
@@ -118,8 +117,10 @@ def _float(value: Any) -> float:
         raise transformer.mismatch(float, value)
     try:
         return float(value)
-    except OverflowError:
-        return -math.inf if str(value).startswith("-") else math.inf
+    except OverflowError as cause:
+        raise errors.TypeMismatchError(
+            f"the number {transformer.excerpt(value)} does not fit into a float; pass it as str"
+        ) from cause
 
 
 def _bool(value: Any) -> bool:
@@ -133,6 +134,14 @@ def _bool(value: Any) -> bool:
 def _str(value: Any) -> str:
     if not isinstance(value, str):
         raise transformer.mismatch(str, value)
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as cause:
+            raise errors.TypeMismatchError(
+                f"the text {transformer.excerpt(value)} holds half a character (a surrogate), which no encoding has; "
+                f"pass bytes, or text decoded with errors='replace'"
+            ) from cause
     return value
 
 

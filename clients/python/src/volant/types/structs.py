@@ -28,7 +28,7 @@ class DataclassTransformer(transformer.Transformer):
         self._building.add(python_type)
         try:
             hints = plain.hints_of(python_type)
-            for field in dataclasses.fields(python_type):
+            for field in dataclasses.fields(typing.get_origin(python_type) or python_type):
                 if _is_tuple(hints[field.name]):  # other SDKs have no type for it; the schema says what it is
                     continue
                 result.structure.dataclass_type[field.name].CopyFrom(engine.literal_type(hints[field.name]))
