@@ -113,16 +113,9 @@ def _ended(run: state.Run, node: state.Node) -> None:
     """A node has come to a terminal phase."""
     scope, spec = node.scope, node.spec
     if spec.kind == _Kind.END:
-        if node.phase == _Phase.SKIPPED:
-            return
-        if node.phase != _Phase.SUCCEEDED:
-            scope.error, scope.reason = scopes.error_of(node), "its outputs cannot be had"
-            if scope.phase == state.ScopePhase.RUNNING:
-                scopes.fail(run, scope)
-                return
-        if scope.phase == state.ScopePhase.RUNNING:
-            scopes.close(run, scope)
-    elif node is scope.failure:
+        _end_node_ended(run, scope, node)
+        return
+    if node is scope.failure:
         _failure_ended(run, scope, node)
     elif scope.is_driven:
         drivers.child_ended(run, scope, node)
@@ -137,8 +130,22 @@ def _ended(run: state.Run, node: state.Node) -> None:
                 run.agenda.append((state.Step.FAIL, scope))
             for index in ready:
                 run.agenda.append((state.Step.READY, (scope, index)))
-    if (not scope.remaining and not scope.is_driven) or scope.phase == state.ScopePhase.HALTING:
+    if not scope.remaining or scope.phase == state.ScopePhase.HALTING:
         run.agenda.append((state.Step.SETTLE, scope))
+
+
+def _end_node_ended(run: state.Run, scope: state.Scope, node: state.Node) -> None:
+    """The outputs of a scope are there, or cannot be had."""
+    if node.phase == _Phase.SKIPPED:
+        return
+    if node.phase != _Phase.SUCCEEDED:
+        scope.error, scope.reason = scopes.error_of(node), "its outputs cannot be had"
+    if scope.phase == state.ScopePhase.HALTING:
+        run.agenda.append((state.Step.SETTLE, scope))
+    elif scope.phase == state.ScopePhase.RUNNING and node.phase == _Phase.SUCCEEDED:
+        scopes.close(run, scope)
+    elif scope.phase == state.ScopePhase.RUNNING:
+        scopes.fail(run, scope)
 
 
 def _failure_ended(run: state.Run, scope: state.Scope, node: state.Node) -> None:

@@ -2,7 +2,7 @@
 
 import collections
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from volant_core.model import layout, naming, phases
@@ -311,12 +311,8 @@ class Scope:
         self.keys: set[str] = set()
         """Of a driven scope: the unique ids of all nodes that it ever had."""
         self.attempt = parent.attempt if parent and not is_driven else 0
-        if parent is None:
-            self.base_dir = run.root_uri
-        else:
-            self.base_dir = parent.data_dir if is_driven else parent.output_dir
-        if folder:
-            self.base_dir = f"{self.base_dir}/{folder}"
+        base = run.root_uri if parent is None else parent.data_dir if is_driven else parent.output_dir
+        self.base_dir = f"{base}/{folder}" if folder else base
         self.inputs = inputs
         self.nodes: list[Node | None] = [None] * len(graph.specs)
         self.unmet = [spec.upstream for spec in graph.specs]
@@ -460,8 +456,7 @@ class Run:
             node.tasks = node.child_scope = node.detail = None
             scope = node.scope
             if scope.nodes or scope.others:
-                scope.nodes, scope.others = [], {}
-                scope.outputs = scope.failure = None
+                scope.nodes, scope.others, scope.outputs, scope.failure = [], {}, None, None
                 scope.live.clear()
         self.root = None
         self.nodes.clear()
@@ -503,5 +498,3 @@ def error(
 USER = execution_pb2.ExecutionError.USER
 SYSTEM = execution_pb2.ExecutionError.SYSTEM
 UNKNOWN = execution_pb2.ExecutionError.UNKNOWN
-
-Records = Sequence[dispatch_pb2.LoadExecutionResponse]

@@ -47,6 +47,7 @@ def _open(run: state.Run, node: state.Node) -> state.Scope:
     graph = graphs.Library(compiler_pb2.CompiledWorkflowClosure()).primary
     graph.interruptible = node.scope.graph.interruptible
     scope = state.Scope(run, graph, node, literals_pb2.LiteralMap(), layout.DRIVEN, is_driven=True)
+    scope.remaining = 1  # the driver itself: only its end ends the scope
     node.child_scope = scope
     node.is_parent = True
     lifecycle.free_slot(run, node)
