@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 
-_READY_S = 60
+_READY_S = 180
 SECRETS = {("clients", "word"): "abracadabra"}
 
 

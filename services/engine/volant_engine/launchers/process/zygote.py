@@ -50,7 +50,7 @@ _LARGEST_MESSAGE = 1 << 20
 _LARGEST_REPLAY = 1 << 16
 _CANNOT_START = 120
 # Threads by name that are known to survive being left behind by a fork (40 of 40 forks beside them computed rightly).
-_HARMLESS_THREADS = ("jemalloc_bg_thd",)
+_HARMLESS_THREADS = ("jemalloc_bg_thd", "polars-ooc-clea")
 # Libraries whose worker threads carry the process's own name and re-create themselves after a fork.
 _HARMLESS_POOLS = ("openblas", "libgomp", "libmkl", "libiomp", "libomp", "blis")
 _filling: list[Any] = []
