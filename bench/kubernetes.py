@@ -1,8 +1,8 @@
 """Tasks as pods beside the same pods made by kubectl: `python -m bench.kubernetes`, on the cluster of KUBECONFIG.
 
 The floor of each row is what `kubectl create` needs for pods of the same specs, with the same arguments and their
-inputs in place, from the call until all have succeeded. The node must be this machine (VOLANT_TEST_HOST is its address as pods
-see it) and have the images.
+inputs in place, from the call until all have succeeded. The node must be this machine (VOLANT_TEST_HOST is its address
+as pods see it) and have the images.
 """
 
 import argparse

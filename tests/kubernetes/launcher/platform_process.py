@@ -124,6 +124,19 @@ class PlatformProcess:
         assert not done.returncode, done.stdout + done.stderr
         return done.stdout.split("/executions/")[1].split()[0]
 
+    def again(self, name: str) -> str:
+        """Start what an execution runs once more."""
+        spec = self.get(name).spec
+        request = execution_pb2.ExecutionCreateRequest(
+            project=self.project,
+            domain="development",
+            spec=execution_pb2.ExecutionSpec(launch_plan=spec.launch_plan),
+            inputs=self.call(
+                "GetExecutionData", execution_pb2.WorkflowExecutionGetDataRequest(id=self.get(name).id)
+            ).full_inputs,
+        )
+        return self.call("CreateExecution", request).id.name
+
     def get(self, name: str) -> execution_pb2.Execution:
         identifier = identifier_pb2.WorkflowExecutionIdentifier(project=self.project, domain="development", name=name)
         return self.call("GetExecution", execution_pb2.WorkflowExecutionGetRequest(id=identifier))

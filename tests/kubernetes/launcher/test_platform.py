@@ -30,9 +30,9 @@ def output(platform: PlatformProcess, name: str) -> int:
 
 def only_once(platform: PlatformProcess, name: str, count: int) -> None:
     """As many pods as attempts, and each ran through."""
-    pods = platform.pods(name)
-    assert len(pods) == count
-    assert {pod["status"]["phase"] for pod in pods} == {"Succeeded"}
+    # A task has ended as soon as its container has; its pod says so a moment later.
+    platform.wait_pods(name, "Succeeded", count)
+    assert len(platform.pods(name)) == count
 
 
 def test_every_kind_of_node(platform):
@@ -61,11 +61,10 @@ def test_an_abort_deletes_the_pods(platform):
 def test_a_killed_engine_adopts_its_pods(platform):
     name = platform.run("slowly", "--seconds", "30")
     platform.wait_pods(name, "Running", 2)
-    process = platform.processes[0]
+    process = platform.processes[-1]
     process.kill()
     process.wait()
-    platform.processes[0] = platform.start()
-    platform.processes.pop()
+    platform.start()
     platform.wait_ready()
     assert platform.wait(name).closure.phase == PHASES.SUCCEEDED
     assert output(platform, name) == 3
@@ -74,7 +73,8 @@ def test_a_killed_engine_adopts_its_pods(platform):
 
 def test_two_engines_and_one_is_killed(platform):
     other = platform.start_engine("second")
-    names = [platform.run("slowly", "--seconds", "15") for _ in range(3)]
+    names = [platform.run("slowly", "--seconds", "45")]
+    names += [platform.again(names[0]) for _ in range(3)]
     for name in names:
         platform.wait_pods(name, "Running", 1)
     other.kill()
@@ -83,5 +83,3 @@ def test_two_engines_and_one_is_killed(platform):
         assert platform.wait(name).closure.phase == PHASES.SUCCEEDED
         assert output(platform, name) == 3
         only_once(platform, name, 3)
-    log = (platform.folder / "second.log").read_text()
-    assert "engine attached" in log or "attached" in log
