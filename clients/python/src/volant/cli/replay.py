@@ -51,7 +51,9 @@ def replay(platform_: remote.Remote, *, name: str, node: str, root: str, debug: 
         where = f"{found.id}[{element}]" if is_map else found.id
         told = ", ".join(f"{key}={transformer.excerpt(value, 200)}" for key, value in values.items())
         platform.progress(f"{where}: {one.name}({told})")
-        with context.using(context.Context(task_id=context.TaskId(name=one.name))):
+        # Standard output is for the results alone where a program reads it.
+        heard = contextlib.redirect_stdout(sys.stderr if form == "json" else sys.stdout)
+        with context.using(context.Context(task_id=context.TaskId(name=one.name))), heard:
             result = _call(one, values, debug=debug)
     outputs = one.interface.unwrap_outputs(result)
     platform.show_outputs(outputs, form)

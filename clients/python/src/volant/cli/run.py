@@ -55,7 +55,9 @@ def _run(
             _run_remotely(target, collected, settings)
         else:
             _refuse_remote_options(settings)
-            outputs = target.interface.unwrap_outputs(_run_locally(target, collected))
+            # Standard output is for the results alone where a program reads it.
+            heard = sys.stderr if settings["output"] == "json" else sys.stdout
+            outputs = target.interface.unwrap_outputs(_run_locally(target, collected, heard))
             platform.show_outputs(outputs, settings["output"])
 
 
@@ -110,11 +112,11 @@ def _refuse_remote_options(settings: dict[str, Any]) -> None:
             raise click.UsageError(f"--{key.replace('_', '-')} needs --remote")
 
 
-def _run_locally(target: entity.Entity, given: dict[str, Any]) -> Any:
+def _run_locally(target: entity.Entity, given: dict[str, Any], heard: TextIO) -> Any:
     from volant.local import execution as local_execution  # noqa: PLC0415 - not needed for remote runs
 
     try:
-        with contextlib.redirect_stdout(_Lines(sys.stdout)):
+        with contextlib.redirect_stdout(_Lines(heard)):
             return local_execution.run_entity(target, given)
     except errors.VolantError:
         raise
