@@ -281,7 +281,7 @@ def test_versions_tell_of_images_that_nodes_give(tmp_path, monkeypatch):
 
 
 PROGRAM = """
-from volant import ImageSpec, task, workflow
+from volant import ImageSpec, dynamic, map_task, task, workflow
 
 image = ImageSpec(packages=[{wheel!r}], env={{"MOOD": "good"}}, pip_extra_args="--no-index")
 other = ImageSpec(env={{"MOOD": "better"}})
@@ -303,10 +303,29 @@ def mood() -> str:
     return os.environ.get("MOOD", "none")
 
 
+@task(container_image=image)
+def times(n: int) -> int:
+    import greeting
+
+    return n * greeting.VALUE
+
+
+@dynamic
+def counted(n: int) -> list[int]:
+    return [times(n=i) for i in range(n)]
+
+
 @workflow
-def greeted() -> tuple[int, str, str, str]:
+def greeted() -> tuple[int, str, str, str, list[int], list[int]]:
     value, own = greet()
-    return value, own, mood(), mood().with_overrides(container_image=other)
+    return (
+        value,
+        own,
+        mood(),
+        mood().with_overrides(container_image=other),
+        map_task(times)(n=[1, 2]),
+        counted(n=2),
+    )
 """
 
 
@@ -320,4 +339,5 @@ def test_on_the_platform(platform_endpoint, tmp_path, monkeypatch):
 
     execution = Remote(platform_endpoint, insecure=True).execute(imaged_flows.greeted).wait(100)
     assert execution.is_successful, execution.error
-    assert execution.outputs == {"o0": 42, "o1": "good", "o2": "none", "o3": "better"}
+    outputs = dict(execution.outputs)
+    assert outputs == {"o0": 42, "o1": "good", "o2": "none", "o3": "better", "o4": [42, 84], "o5": [0, 42]}
