@@ -52,9 +52,9 @@ class Drivers:
         claim = self._claim(request.token)
         if len(request.children) > _MOST_CHILDREN:
             raise errors.InvalidArgumentError(f"children cannot exceed {_MOST_CHILDREN} in one call")
-        driver = await self._driver(claim)
         node_ids = [naming.driven_node_id(claim.node_id, child.key) for child in request.children]
-        known = await store.known(self._database, claim.execution, node_ids)
+        driver = await self._driver(claim, node_ids)
+        known = set(driver["known"])
         new: dict[str, store.NewNode] = {}
         for number, (child, node_id) in enumerate(zip(request.children, node_ids, strict=True)):
             if node_id not in known and node_id not in new:
@@ -106,8 +106,8 @@ class Drivers:
             raise errors.UnauthenticatedError("the token is that of no driver of this platform")
         return claim
 
-    async def _driver(self, claim: driver_tokens.Claim) -> postgres.Record:
-        driver = await store.driver(self._database, claim)
+    async def _driver(self, claim: driver_tokens.Claim, node_ids: Sequence[str]) -> postgres.Record:
+        driver = await store.driver(self._database, claim, node_ids)
         if driver is None:
             raise _no_execution(claim)
         if driver["is_over"]:

@@ -1,7 +1,9 @@
 -- driver
--- Where an attempt that may add nodes stands. The engine's reports are a little late: rows may be missing.
+-- Where an attempt that may add nodes stands, and which of these nodes are there. The engine's reports are a little
+-- late: rows may be missing.
 SELECT e.execution_project, e.execution_domain, e.execution_name, e.ended OR e.phase = 'ABORTING' AS is_over,
-    coalesce(n.ended, false) OR coalesce(t.ended, false) AS has_ended
+    coalesce(n.ended, false) OR coalesce(t.ended, false) AS has_ended,
+    ARRAY(SELECT d.node_id FROM admin.driven_nodes d WHERE d.execution_id = e.id AND d.node_id = ANY($4::text[])) AS known
 FROM admin.executions e
 LEFT JOIN admin.node_executions n ON n.execution_id = e.id AND n.node_id = $2
 LEFT JOIN admin.task_executions t ON t.execution_id = e.id AND t.node_id = $2 AND t.retry_attempt = $3
@@ -18,10 +20,6 @@ FROM unnest($4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[]) AS r (
 )
 ON CONFLICT (execution_id, node_id) DO NOTHING
 RETURNING node_id;
-
--- known_nodes
--- Which of these nodes are there.
-SELECT node_id FROM admin.driven_nodes WHERE execution_id = $1 AND node_id = ANY($2::text[]);
 
 -- all_results
 -- A page of what a driver's nodes came to.

@@ -23,9 +23,11 @@ class NewNode:
     inputs_uri: str | None
 
 
-async def driver(database: postgres.Database, claim: driver_tokens.Claim) -> postgres.Record | None:
-    """Where an attempt stands; None when there is no such execution."""
-    return await database.fetch_row(QUERIES["driver"], claim.execution, claim.node_id, claim.attempt)
+async def driver(
+    database: postgres.Database, claim: driver_tokens.Claim, node_ids: Sequence[str] = ()
+) -> postgres.Record | None:
+    """Where an attempt stands, and which of the nodes are there; None when there is no such execution."""
+    return await database.fetch_row(QUERIES["driver"], claim.execution, claim.node_id, claim.attempt, list(node_ids))
 
 
 async def add(
@@ -37,11 +39,6 @@ async def add(
     ]
     rows = await database.fetch(QUERIES["add_nodes"], execution, parent, now, *columns)
     return [row["node_id"] for row in rows]
-
-
-async def known(database: postgres.Database, execution: int, node_ids: Sequence[str]) -> set[str]:
-    """Which of these nodes are there."""
-    return {row["node_id"] for row in await database.fetch(QUERIES["known_nodes"], execution, node_ids)}
 
 
 async def all_results(
