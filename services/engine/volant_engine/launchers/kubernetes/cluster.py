@@ -45,6 +45,8 @@ class Cluster:
     def __init__(self, settings: kubernetes_settings.KubernetesSettings) -> None:
         """Nothing is read or opened before `open`."""
         self._settings = settings
+        # With one namespace for all, nothing has to be seen beyond it.
+        self._pods = "/api/v1/pods" if "{" in settings.namespace else f"/api/v1/namespaces/{settings.namespace}/pods"
         self._client: kubernetes_asyncio.client.ApiClient | None = None
 
     async def open(self) -> None:
@@ -107,7 +109,7 @@ class Cluster:
         found: list[Object] = []
         query = {"labelSelector": selector, "limit": str(_PAGE)}
         while True:
-            page = await self._json("GET", "/api/v1/pods", query=query)
+            page = await self._json("GET", self._pods, query=query)
             found.extend(page["items"])
             more = page["metadata"].get("continue")
             if not more:
@@ -125,7 +127,7 @@ class Cluster:
             "timeoutSeconds": str(int(settings.watch_seconds)),
         }
         patience = aiohttp.ClientTimeout(sock_connect=settings.call_seconds, sock_read=settings.quiet_seconds)
-        async with self._stream("/api/v1/pods", query, patience) as chunks:
+        async with self._stream(self._pods, query, patience) as chunks:
             rest = b""
             async for chunk in chunks:
                 *lines, rest = (rest + chunk).split(b"\n")

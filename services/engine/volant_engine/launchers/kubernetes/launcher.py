@@ -108,7 +108,7 @@ class KubernetesLauncher:
         except cluster.RefusedError as refused:
             raise errors.FailedPreconditionError(
                 f"the Kubernetes API server refuses to list pods: {refused.message}; the engine's account needs get, "
-                "list, watch, create and delete on pods, and get on pods/log, in all namespaces"
+                "list, watch, create and delete on pods, and get on pods/log, in all namespaces of tasks"
             ) from refused
         self._logs.start()
         self._tasks.start("watch", self._informer.run())

@@ -19,7 +19,7 @@ class KubernetesSettings:
     installation: str = "volant"
     """A label of every pod: engines of one installation share pods, those of others never touch them."""
     namespace: str = "{project}-{domain}"
-    """Where the pods of a project and domain run."""
+    """Where the pods of a project and domain run. One name for all of them is fine, and needs rights there only."""
     create_namespaces: bool = True
     """Whether a namespace that is missing is made."""
     own_namespace: str = ""
