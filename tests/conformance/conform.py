@@ -50,6 +50,7 @@ class Tally:
         for kind, outcomes in self._cases.items():
             counts = ", ".join(f"{outcomes[word]} {word}" for word in ("equal", "accepted", "different"))
             lines.append(f"{kind}: {counts}")
+        lines.append(f"accepted differences: {len(self._accepted)}, of 20 at most (accepted.toml)")
         lines += [f"accepted.toml: nothing differs any more as in the row of {row.cases}" for row in self.unused()]
         return "\n".join(lines)
 

@@ -8,9 +8,9 @@ from volant_admin.executions import store as executions_store
 from volant_admin.executions import values
 from volant_admin.node_executions import shown, store
 from volant_admin.task_executions import store as task_store
-from volant_core import blobstore, errors, postgres
+from volant_core import blobstore, compiler, errors, postgres
 from volantidl.admin import node_execution_pb2
-from volantidl.core import compiler_pb2, identifier_pb2
+from volantidl.core import compiler_pb2, identifier_pb2, literals_pb2
 from volantidl.dispatch import dispatch_pb2
 
 
@@ -61,6 +61,9 @@ class NodeExecutions:
         row = await store.row_of(self._database, id_)
         record = dispatch_pb2.NodeRecord.FromString(row["record"])
         given, made = await self._values.read_both(row["inputs"], record.input_uri, row["outputs"], record.output_uri)
+        if record.spec_node_id == compiler.END_NODE:
+            # What comes to an end node are its inputs; that they are the outputs of the workflow is the workflow's.
+            made = values.Value(literals_pb2.LiteralMap())
         response = node_execution_pb2.NodeExecutionGetDataResponse(
             inputs=given.blob,
             outputs=made.blob,
