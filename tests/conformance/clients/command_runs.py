@@ -55,7 +55,7 @@ class Warm:
     def __init__(self, program: pathlib.Path, environment: Mapping[str, str]) -> None:
         """`program` is the pyflyte of the environment that it stands for."""
         self.program = str(program)
-        script = str(pathlib.Path(__file__).parent / "warm_pyflyte.py")
+        script = str(pathlib.Path(__file__).parent / "checks" / "warm_pyflyte.py")
         self._process = subprocess.Popen(
             [str(program.parent / "python"), script],
             env=client_environment(environment),

@@ -38,9 +38,9 @@ def program(name: str) -> str | None:
     return os.environ.get(name.upper()) or shutil.which(name)
 
 
-def package(folder: pathlib.Path) -> None:
-    """What flytectl registers: a package with its code beside it, and one of its files alone."""
-    pyflyte = environments.NEWEST.interpreter.parent / "pyflyte"
+def package(python: pathlib.Path, folder: pathlib.Path) -> None:
+    """What flytectl registers: a package with its code beside it, one without, and one of its files alone."""
+    pyflyte = python.parent / "pyflyte"
     for copy, name in (("all", "package.tgz"), ("none", "plain.tgz")):
         words = [str(pyflyte), "--pkgs", "command_flows", "package", "--copy", copy, "--force"]
         words += ["--image", "localhost/flytekit:1", "--output", str(folder / name)]
@@ -52,13 +52,13 @@ def package(folder: pathlib.Path) -> None:
         (folder / "one.pb").write_bytes(found.read())
 
 
-def run_flytectl(endpoint: str, project: str, output_prefix: str) -> list[command_runs.Row]:
-    """All of flytectl's steps."""
+def run_flytectl(python: pathlib.Path, endpoint: str, project: str, output_prefix: str) -> list[command_runs.Row]:
+    """All of flytectl's steps, with packages made by the flytekit of `python`."""
     flytectl = program("flytectl")
     assert flytectl, "no flytectl"
     with tempfile.TemporaryDirectory(prefix="flytectl-") as folder:
         home = pathlib.Path(folder)
-        package(home)
+        package(python, home)
         (home / "config.yaml").write_text(f"admin: {{endpoint: 'dns:///{endpoint}', insecure: true}}\n")
         runner = command_runs.Runner(
             home,
@@ -71,21 +71,21 @@ def run_flytectl(endpoint: str, project: str, output_prefix: str) -> list[comman
 
 def run_pyflyte(
     platform: platform_up.Platform,
-    client: environments.Client,
-    package: str,
+    python: pathlib.Path,
+    flows: str,
     steps: Sequence[command_runs.Step],
 ) -> list[command_runs.Row]:
-    """Steps of a client's pyflyte, in a folder with a copy of one package of the flows."""
+    """Steps of the pyflyte beside `python`, in a folder with a copy of one package of the flows."""
     with tempfile.TemporaryDirectory(prefix="pyflyte-") as folder:
         home = pathlib.Path(folder)
-        shutil.copytree(HERE / "flows" / package, home / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(HERE / "flows" / flows, home / flows, ignore=shutil.ignore_patterns("__pycache__"))
         programs = {
-            "pyflyte": [str(client.interpreter.parent / "pyflyte")],
-            "show": [str(client.interpreter), str(HERE / "show_execution.py")],
+            "pyflyte": [str(python.parent / "pyflyte")],
+            "show": [str(python), str(HERE / "show_execution.py")],
         }
         variables = {"raw": "s3://volant/raw", "wait": "--wait --poll-interval 1", "unique": secrets.token_hex(3)}
         environment = {"HOME": folder, **platform.environment()}
-        warm = command_runs.Warm(client.interpreter.parent / "pyflyte", environment)
+        warm = command_runs.Warm(python.parent / "pyflyte", environment)
         try:
             return command_runs.Runner(home, programs, environment, variables, warm).run(steps)
         finally:
@@ -122,17 +122,17 @@ def _describe_all(grpcurl: str, endpoint: str) -> command_runs.Row:
 
 def run(name: str, flyte: str | None, project: str) -> list[command_runs.Row]:
     """All steps of a program, against a Flyte or a platform of our own."""
+    python = environments.make(environments.PLUGINS if name == "plugins" else environments.NEWEST)
     if flyte:
-        return run_flytectl(flyte, project, "s3://my-s3-bucket/other")
-    client = environments.PLUGINS if name == "plugins" else environments.NEWEST
-    with platform_up.running(environments.make(client)) as platform:
+        return run_flytectl(python, flyte, project, "s3://my-s3-bucket/other")
+    with platform_up.running(python) as platform:
         if name == "pyflyte":
-            return run_pyflyte(platform, client, "command_flows", pyflyte_steps.STEPS)
+            return run_pyflyte(platform, python, "command_flows", pyflyte_steps.STEPS)
         if name == "plugins":
-            return run_pyflyte(platform, client, "plugin_flows", plugin_steps.STEPS)
+            return run_pyflyte(platform, python, "plugin_flows", plugin_steps.STEPS)
         if name == "grpcurl":
             return run_grpcurl(platform)
-        return run_flytectl(platform.http, project, "s3://volant/other")
+        return run_flytectl(python, platform.http, project, "s3://volant/other")
 
 
 def main() -> int:
@@ -144,7 +144,6 @@ def main() -> int:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--keep", type=pathlib.Path)
     arguments = parser.parse_args()
-    environments.make(environments.NEWEST)
     rows = run(arguments.program, arguments.flyte, arguments.project)
     told = [dataclasses.asdict(row) for row in rows]
     if arguments.keep:

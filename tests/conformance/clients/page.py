@@ -27,7 +27,7 @@ def keep_rows(name: str, rows: list[dict[str, Any]]) -> None:
 def write() -> None:
     """Put what is remembered into the page; what was not run here stays as it is."""
     clients = [client for client in environments.CLIENTS if _path(client.name).exists()]
-    if len(clients) == len(environments.CLIENTS):
+    if {client.minor for client in clients} == {client.minor for client in environments.CLIENTS}:
         _replace("matrix", _matrix(clients))
     for name in ("pyflyte", "flytectl", "grpcurl", "plugins"):
         if _path(name).exists():

@@ -1,16 +1,17 @@
 """What every check uses: the remote, the registered flows, a way to run one and wait. Python 3.8, any flytekit."""
 
 import datetime
+import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 import time
 from typing import Any, Dict, List, Optional
 
 import flytekit
+import warm_pyflyte
 from flytekit.configuration import Config
 from flytekit.models.core.execution import WorkflowExecutionPhase as Phase
 from flytekit.remote import FlyteRemote
@@ -22,31 +23,40 @@ _LIMIT = datetime.timedelta(seconds=90)
 _POLL = datetime.timedelta(seconds=0.2)
 
 
+def _start_pyflyte():
+    """A fork of this process, before it has connections, that is forked again for each command."""
+    os.environ.update(COLUMNS="400", NO_COLOR="1", TERM="dumb")
+    (requests, to_it), (from_it, answers) = os.pipe(), os.pipe()
+    if not os.fork():
+        os.close(to_it)
+        os.close(from_it)
+        warm_pyflyte.serve(os.fdopen(requests), os.fdopen(answers, "w"))
+        os._exit(0)
+    os.close(requests)
+    os.close(answers)
+    return os.fdopen(to_it, "w"), os.fdopen(from_it)
+
+
 class Session:
     """One client's view of one platform."""
 
     def __init__(self, version: str) -> None:
         self.version = version
+        self._requests, self._answers = _start_pyflyte()
         self.remote = FlyteRemote(Config.auto(), default_project=PROJECT, default_domain=DOMAIN)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="clients-"))
 
-    def pyflyte(self, *words: str, limit: float = 120, cwd: Optional[pathlib.Path] = None) -> str:
-        """Run the command line of this interpreter's flytekit; what it said."""
-        command = [str(pathlib.Path(sys.executable).parent / "pyflyte"), *words]
-        environment = {**os.environ, "COLUMNS": "400", "NO_COLOR": "1", "TERM": "dumb"}
-        done = subprocess.run(
-            command,
-            cwd=str(cwd or FLOWS),
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=limit,
-            check=False,
-        )
-        said = done.stdout.decode(errors="replace")
-        if done.returncode:
-            raise AssertionError(f"{' '.join(words)}: exit {done.returncode}\n{said[-3000:]}")
-        return said
+    def pyflyte(self, *words: str) -> str:
+        """Run the command line of this interpreter's flytekit, in the flows' folder; what it said."""
+        said = self.folder / "said"
+        argv = [str(pathlib.Path(sys.executable).parent / "pyflyte"), *words]
+        self._requests.write(json.dumps({"argv": argv, "cwd": str(FLOWS), "said": str(said)}) + "\n")
+        self._requests.flush()
+        code = int(self._answers.readline())
+        text = said.read_text(errors="replace")
+        if code:
+            raise AssertionError(f"{' '.join(words)}: exit {code}\n{text[-3000:]}")
+        return text
 
     def workflow(self, name: str) -> Any:
         """A registered workflow of the flows."""

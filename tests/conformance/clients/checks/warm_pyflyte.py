@@ -35,12 +35,19 @@ def run(asked):
     return 0
 
 
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        code = run(json.loads(line))
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    _, status = os.waitpid(child, 0)
-    print(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1, flush=True)
+def serve(requests, answers):
+    """Answer until there is nothing more to read."""
+    for line in requests:
+        child = os.fork()
+        if not child:
+            code = run(json.loads(line))
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code & 255)
+        _, status = os.waitpid(child, 0)
+        answers.write(f"{os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1}\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    serve(sys.stdin, sys.stdout)
