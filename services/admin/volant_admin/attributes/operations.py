@@ -51,8 +51,8 @@ class Attributes:
         self._limits.clear()
         await store.put(self._database, kind, place, lambda old: _merged(old, attributes), self._clock.now())
 
-    async def get(self, place: Place, kind: int) -> _Attributes:
-        """What counts for a place."""
+    async def get(self, place: Place, kind: int) -> store.Found:
+        """What counts for a place, and where it is set."""
         found = await store.get(self._database, kind, place)
         if found is None:
             raise _not_found(place, kind)
@@ -65,8 +65,8 @@ class Attributes:
         if kind != matchable_resource_pb2.WORKFLOW_EXECUTION_CONFIG:
             if found is None:
                 raise _not_found(Place(project), kind)
-            return found
-        config = found.workflow_execution_config if found else _Config()
+            return found.attributes
+        config = found.attributes.workflow_execution_config if found else _Config()
         return _Attributes(workflow_execution_config=self._completed(config))
 
     async def delete(self, place: Place, kind: int) -> None:
@@ -95,8 +95,8 @@ class Attributes:
         now = self._clock.monotonic()
         if found and now - found[0] < self._settings.project_check_age / datetime.timedelta(seconds=1):
             return found[1]
-        attributes = await store.get(self._database, matchable_resource_pb2.TASK_RESOURCE, Place(project, domain))
-        limits = self._settings.task_limits if attributes is None else attributes.task_resource_attributes.limits
+        set_ = await store.get(self._database, matchable_resource_pb2.TASK_RESOURCE, Place(project, domain))
+        limits = self._settings.task_limits if set_ is None else set_.attributes.task_resource_attributes.limits
         amounts = {
             tasks_pb2.Resources.CPU: limits.cpu,
             tasks_pb2.Resources.MEMORY: limits.memory,

@@ -15,13 +15,13 @@ FOR UPDATE;
 
 -- get_attributes
 -- What counts for a project, domain and workflow: the most specific row, an empty text being a wildcard.
-SELECT attributes FROM admin.attributes
+SELECT project, domain, workflow, attributes FROM admin.attributes
 WHERE resource_type = $1 AND project IN ($2, '') AND domain IN ($3, '') AND workflow IN ($4, '') AND launch_plan = ''
 ORDER BY priority DESC LIMIT 1;
 
 -- get_project_attributes
 -- What a project as a whole has.
-SELECT attributes FROM admin.attributes
+SELECT project, domain, workflow, attributes FROM admin.attributes
 WHERE resource_type = $1 AND project = $2 AND domain = '' AND workflow = '' AND launch_plan = '';
 
 -- delete_attributes

@@ -36,11 +36,10 @@ class AttributeMethods:
         place = Place(request.project, request.domain)
         validation.require(place.domain, "domain")
         await self._attributes.require_place(place)
+        found = await self._attributes.get(place, request.resource_type)
         return project_domain_attributes_pb2.ProjectDomainAttributesGetResponse(
             attributes=project_domain_attributes_pb2.ProjectDomainAttributes(
-                project=request.project,
-                domain=request.domain,
-                matching_attributes=await self._attributes.get(place, request.resource_type),
+                project=found.place.project, domain=found.place.domain, matching_attributes=found.attributes
             )
         )
 
@@ -97,12 +96,13 @@ class AttributeMethods:
     ) -> workflow_attributes_pb2.WorkflowAttributesGetResponse:
         place = Place(request.project, request.domain, request.workflow)
         await self._attributes.require_place(place, workflow=True)
+        found = await self._attributes.get(place, request.resource_type)
         return workflow_attributes_pb2.WorkflowAttributesGetResponse(
             attributes=workflow_attributes_pb2.WorkflowAttributes(
-                project=request.project,
-                domain=request.domain,
-                workflow=request.workflow,
-                matching_attributes=await self._attributes.get(place, request.resource_type),
+                project=found.place.project,
+                domain=found.place.domain,
+                workflow=found.place.workflow,
+                matching_attributes=found.attributes,
             )
         )
 

@@ -48,16 +48,32 @@ async def put(
         await connection.execute(QUERIES["put_attributes"], *key, place.priority, new.SerializeToString(), now)
 
 
-async def get(database: postgres.Database, kind: int, place: Place) -> Attributes | None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
     """What counts for a place."""
-    row = await database.fetch_row(QUERIES["get_attributes"], kind, place.project, place.domain, place.workflow)
-    return Attributes.FromString(row["attributes"]) if row else None
+
+    place: Place
+    """What it is set for: the place itself, or one that includes it."""
+    attributes: Attributes
 
 
-async def get_project(database: postgres.Database, kind: int, project: str) -> Attributes | None:
+async def get(database: postgres.Database, kind: int, place: Place) -> Found | None:
+    """What counts for a place."""
+    return _found(
+        await database.fetch_row(QUERIES["get_attributes"], kind, place.project, place.domain, place.workflow)
+    )
+
+
+async def get_project(database: postgres.Database, kind: int, project: str) -> Found | None:
     """What a project as a whole has."""
-    row = await database.fetch_row(QUERIES["get_project_attributes"], kind, project)
-    return Attributes.FromString(row["attributes"]) if row else None
+    return _found(await database.fetch_row(QUERIES["get_project_attributes"], kind, project))
+
+
+def _found(row: postgres.Record | None) -> Found | None:
+    if row is None:
+        return None
+    place = Place(row["project"], row["domain"], row["workflow"])
+    return Found(place, Attributes.FromString(row["attributes"]))
 
 
 async def delete(database: postgres.Database, kind: int, place: Place) -> None:
