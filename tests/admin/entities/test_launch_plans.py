@@ -72,7 +72,7 @@ async def test_wrong_ones_are_refused(ready):
 
     word = literals_pb2.Literal()
     word.scalar.primitive.string_value = "a"
-    assert await text(lambda r: r.ClearField("spec")) == "missing spec"
+    assert await text(lambda r: r.ClearField("spec")) == "missing spec, with the id of a workflow"
     assert await text(lambda r: default(r, "y", INTEGER, integer(1))) == "unexpected default_input y"
     assert "invalid default_input wrong type x" in await text(lambda r: default(r, "x", STRING, word))
     assert "Type mismatch for Parameter x" in await text(lambda r: default(r, "x", INTEGER, word))

@@ -28,9 +28,11 @@ class DescriptionEntities:
     async def list_page(
         self, request: description_entity_pb2.DescriptionEntityListRequest
     ) -> description_entity_pb2.DescriptionEntityList:
-        """A page of the descriptions of a name's versions."""
+        """A page of the descriptions of a name's versions; of a task, where the type is not given."""
         if not request.HasField("id"):
             raise validation.missing("id")
         validation.named_entity(request.id)
+        if request.resource_type == identifier_pb2.UNSPECIFIED:
+            request.resource_type = identifier_pb2.TASK
         found, token = await store.list_page(self._database, request)
         return description_entity_pb2.DescriptionEntityList(descriptionEntities=found, token=token)

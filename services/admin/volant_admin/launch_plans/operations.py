@@ -31,7 +31,7 @@ class LaunchPlans:
         if not request.HasField("id"):
             raise validation.missing("id")
         if not request.HasField("spec"):
-            raise validation.missing("spec")
+            raise validation.missing("spec, with the id of a workflow")
         spec = request.spec
         validation.identifier(spec.workflow_id, identifier_pb2.WORKFLOW)
         validation.identifier(request.id, identifier_pb2.LAUNCH_PLAN)
@@ -48,7 +48,10 @@ class LaunchPlans:
         plan = launch_plan_pb2.LaunchPlan(
             id=request.id,
             spec=spec,
-            closure=launch_plan_pb2.LaunchPlanClosure(expected_inputs=expected, expected_outputs=interface.outputs),
+            closure=launch_plan_pb2.LaunchPlanClosure(
+                expected_inputs=expected,
+                expected_outputs=interface.outputs if interface.HasField("outputs") else None,
+            ),
         )
         new = store.NewLaunchPlan(plan, key, structure.digest(plan), schedules.kind_of(schedule))
         if not await store.insert(self._database, new, state, self._clock.now()):

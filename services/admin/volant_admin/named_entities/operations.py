@@ -21,6 +21,7 @@ class NamedEntities:
     async def get(self, request: common_pb2.NamedEntityGetRequest) -> common_pb2.NamedEntity:
         """One name."""
         validation.resource_type(request.resource_type)
+        _require_named(request.resource_type, "Cannot get NamedEntityMetadata")
         validation.named_entity(request.id)
         found = await store.get(self._database, request.resource_type, request.id)
         if found is None:
@@ -28,7 +29,7 @@ class NamedEntities:
         return found
 
     async def update(self, request: common_pb2.NamedEntityUpdateRequest) -> None:
-        """Replace a name's description and state."""
+        """Replace a name's state, and its description unless none is given."""
         validation.resource_type(request.resource_type)
         validation.named_entity(request.id)
         if not request.HasField("metadata"):
@@ -48,6 +49,7 @@ class NamedEntities:
         """A page of names with their metadata."""
         validation.list_scope(request.project, request.domain)
         validation.resource_type(request.resource_type)
+        _require_named(request.resource_type, "Cannot list entity names")
         entities, token = await store.list_page(self._database, request)
         return common_pb2.NamedEntityList(entities=entities, token=token)
 
@@ -61,6 +63,13 @@ class NamedEntities:
         validation.list_scope(request.project, request.domain)
         entities, token = await store.list_identifiers(self._database, resource_type, request, method)
         return common_pb2.NamedEntityIdentifierList(entities=entities, token=token)
+
+
+def _require_named(resource_type: int, what: str) -> None:
+    """Refuse what has no names here: datasets."""
+    if resource_type not in _ARCHIVABLE:
+        kind = validation.resource_type_name(resource_type).upper()
+        raise errors.InvalidArgumentError(f"{what} for resource type: {kind}")
 
 
 def _not_found(resource_type: int, id_: common_pb2.NamedEntityIdentifier) -> errors.NotFoundError:

@@ -4,8 +4,8 @@ SELECT resource_type, project, domain, name, description, state FROM admin.named
 WHERE resource_type = $1 AND project = $2 AND domain = $3 AND name = $4;
 
 -- update_named_entity
--- Replace a name's description and state.
-UPDATE admin.named_entities SET description = $5, state = $6, updated_at = $7
+-- Replace a name's state, and its description unless none is given.
+UPDATE admin.named_entities SET description = coalesce(nullif($5::text, ''), description), state = $6, updated_at = $7
 WHERE resource_type = $1 AND project = $2 AND domain = $3 AND name = $4;
 
 -- list_named_entities

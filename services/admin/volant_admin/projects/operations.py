@@ -42,7 +42,7 @@ class Projects:
 
     async def update(self, project: project_pb2.Project) -> None:
         """Replace what can be changed of a project."""
-        validation.storable(project.id, "project_id")
+        validation.require(project.id, "project_id")
         if await store.get(self._database, project.id) is None:
             raise not_found(project.id)
         self._check(project)

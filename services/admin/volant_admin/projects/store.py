@@ -87,6 +87,6 @@ def _project(row: postgres.Record) -> project_pb2.Project:
         id=row["identifier"],
         name=row["name"],
         description=row["description"],
-        labels=common_pb2.Labels.FromString(row["labels"]),
+        labels=common_pb2.Labels.FromString(row["labels"]) if row["labels"] else None,
         state=row["state"],
     )

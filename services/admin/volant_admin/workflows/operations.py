@@ -67,7 +67,7 @@ class Workflows:
         row = store.WorkflowRow(
             key=0,
             id=id_,
-            interface=compiled.primary.template.interface,
+            interface=request.spec.template.interface,
             closure_uri=self.closure_uri(id_),
             digest=digest,
             short_description=described.short,
