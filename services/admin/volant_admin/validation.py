@@ -9,8 +9,8 @@ from volantidl.core import identifier_pb2
 
 LONGEST_NAME = 1000
 """Bytes of UTF-8: with the other fields of a key it must fit into a row of an index."""
-LONGEST_VERSION = 255
-"""Bytes of UTF-8."""
+LONGEST_VERSION = 500
+"""Bytes of UTF-8, likewise."""
 _LABELS_LIMIT = 16
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -40,6 +40,8 @@ def missing(name: str) -> errors.InvalidArgumentError:
 
 def identifier(id_: identifier_pb2.Identifier, expected: identifier_pb2.ResourceType.ValueType) -> None:
     """Refuse an identifier of another type, or with an empty field."""
+    if not id_.ByteSize():
+        raise missing("id")
     if id_.resource_type != expected:
         raise errors.InvalidArgumentError(
             f"unexpected resource type {resource_type_name(id_.resource_type)} for identifier [{one_line(id_)}],"
@@ -50,9 +52,17 @@ def identifier(id_: identifier_pb2.Identifier, expected: identifier_pb2.Resource
 
 def called(id_: identifier_pb2.Identifier, expected: identifier_pb2.ResourceType.ValueType) -> None:
     """The same, for a method that says the type by itself: an identifier without one (flytectl's) gets it."""
+    if not id_.ByteSize():
+        raise missing("id")
     if id_.resource_type == identifier_pb2.UNSPECIFIED:
         id_.resource_type = expected
     identifier(id_, expected)
+
+
+def called_as(id_: identifier_pb2.Identifier, expected: identifier_pb2.ResourceType.ValueType) -> None:
+    """Refuse an identifier of another type; one without a type will do."""
+    if id_.resource_type != identifier_pb2.UNSPECIFIED:
+        identifier(id_, expected)
 
 
 def identifier_fields(id_: identifier_pb2.Identifier) -> None:

@@ -50,13 +50,9 @@ class Tasks:
 
     async def get(self, id_: identifier_pb2.Identifier) -> task_pb2.Task:
         """One task."""
-        for value, name in (
-            (id_.project, "project"),
-            (id_.domain, "domain"),
-            (id_.name, "name"),
-            (id_.version, "version"),
-        ):
-            validation.storable(value, name)
+        if not id_.ByteSize():
+            raise validation.missing("id")
+        validation.identifier_fields(id_)  # whatever type it names, a task is meant
         found = await store.get(self._database, id_)
         if found is None:
             raise validation.no_entity("TASK", id_)
