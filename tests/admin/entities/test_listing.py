@@ -117,7 +117,7 @@ async def test_sorting(stub, names):
     assert (await names(key="created_at"))[0] == "e_f:1"
     for key, direction, text in (
         ("color", 0, "invalid sort key 'color'"),
-        ("name", 7, "invalid sort order specified: 7"),
+        ("name", 7, "invalid sort order specified: 7 for name"),
     ):
         with refused("INVALID_ARGUMENT") as refusal:
             await stub.ListTasks(ask(key=key, direction=direction))

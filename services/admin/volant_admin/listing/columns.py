@@ -24,7 +24,7 @@ class Kind(enum.Enum):
 
 _LARGEST = 2**63 - 1
 _RFC3339 = re.compile(
-    r"^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$",
+    r"^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?)?$",
     re.ASCII,
 )
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
@@ -93,7 +93,11 @@ def registered(alias: str) -> dict[str, Column]:
 
 
 def parse_timestamp(text: str) -> datetime.datetime:
-    """An RFC 3339 time. Raises InvalidArgumentError."""
+    """An RFC 3339 time, or a part of one: midnight where there is only a day, UTC where there is no zone.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
     found = _RFC3339.match(text)
     refusal = errors.InvalidArgumentError(f"Timestamp {text} must conform to RFC3339 Nano spec")
     if not found:
@@ -101,7 +105,7 @@ def parse_timestamp(text: str) -> datetime.datetime:
     day, clock, fraction, zone = found.groups()
     micros = f"{(fraction or '0')[:6]:0<6}"  # PostgreSQL keeps microseconds
     try:
-        moment = datetime.datetime.fromisoformat(f"{day}T{clock}.{micros}{zone.replace('z', 'Z')}")
+        moment = datetime.datetime.fromisoformat(f"{day}T{clock or '00:00:00'}.{micros}{(zone or 'Z').upper()}")
         return moment.astimezone(datetime.UTC)
     except (ValueError, OverflowError):
         raise refusal from None

@@ -73,7 +73,7 @@ def parse(text: str) -> Term:
         raise errors.InvalidArgumentError(
             f"invalid value for filters: '{text[:200]}' is not of the form function(field,value)"
         )
-    name, field, value = text[:opening].strip(), text[opening + 1 : comma].strip(), text[comma + 1 : end]
+    name, field, value = text[:opening].strip(), text[opening + 1 : comma], text[comma + 1 : end]
     if value[0].isspace() and len(value) > 1:
         value = value[1:]
     function = FUNCTIONS.get(name)
