@@ -2,6 +2,7 @@
 
 from volant_admin import validation
 from volant_admin.executions import operations as executions_operations
+from volant_admin.executions import store as executions_store
 from volant_core import errors
 from volantidl.admin import event_pb2
 from volantidl.core import identifier_pb2, literals_pb2
@@ -21,11 +22,11 @@ def output_size(output: literals_pb2.LiteralMap) -> None:
 
 def cluster(recorded: str, producer: str, id_: identifier_pb2.WorkflowExecutionIdentifier) -> None:
     """Refuse events from another cluster than the one that runs the execution."""
-    if not recorded or producer in {"", _DEFAULT_PRODUCER} or producer == recorded:
+    if producer in {"", _DEFAULT_PRODUCER} or producer == recorded:
         return
     raise errors.FailedPreconditionError(
         f"Cluster/producer from event [{producer}] does not match existing workflow execution cluster: [{recorded}]"
-        f" of {id_.name}",
+        f" of {executions_store.named(id_)}",
         event_pb2.EventFailureReason(incompatible_cluster=event_pb2.EventErrorIncompatibleCluster(cluster=recorded)),
     )
 

@@ -4,7 +4,7 @@ import contextlib
 import datetime
 from collections.abc import AsyncIterator
 
-from google.protobuf import struct_pb2, timestamp_pb2
+from google.protobuf import struct_pb2, text_format, timestamp_pb2
 
 from volant_admin import validation
 from volant_admin.dispatch import dispatcher, reports
@@ -21,6 +21,7 @@ from volantidl.dispatch import dispatch_pb2
 from volantidl.event import event_pb2
 
 QUERIES = postgres.load_queries(__package__)
+_LONGEST_SHOWN = 200  # characters
 _Execution = execution_pb2.WorkflowExecution
 _Node = execution_pb2.NodeExecution
 _Task = execution_pb2.TaskExecution
@@ -47,7 +48,9 @@ class Events:
     async def workflow_event(self, event: event_pb2.WorkflowExecutionEvent) -> None:
         """Record a phase of an execution."""
         if not event.HasField("execution_id"):
-            raise errors.InvalidArgumentError("Workflow event handler request event doesn't have an execution id")
+            raise errors.InvalidArgumentError(
+                f"Workflow event handler request event doesn't have an execution id - {_shown(event)}"
+            )
         executions_operations.check_id(event.execution_id)
         checks.output_size(event.output_data)
         new = _phase_name(reports.EXECUTION_PHASES, event.phase)
@@ -83,16 +86,18 @@ class Events:
         if event.phase != _Execution.QUEUED:
             if old == new:
                 raise errors.AlreadyExistsError(
-                    f"This phase {new} was already recorded for workflow execution {id_.name}"
+                    f"This phase {new} was already recorded for workflow execution {executions_store.named(id_)}"
                 )
             checks.cluster(row["cluster"], event.producer_id, id_)
         if _Execution.Phase.Value(old) in phases.TERMINAL_EXECUTION:
-            raise checks.terminal(f"workflow execution {id_.name}", old, new)
+            raise checks.terminal(f"workflow execution {executions_store.named(id_)}", old, new)
         if old == "RUNNING" and new == "QUEUED":
-            raise errors.FailedPreconditionError(f"Cannot go from {old} to {new} for workflow execution {id_.name}")
+            raise errors.FailedPreconditionError(
+                f"Cannot go from {old} to {new} for workflow execution {executions_store.named(id_)}"
+            )
         if old == "ABORTING" and event.phase not in phases.TERMINAL_EXECUTION:
             raise errors.FailedPreconditionError(
-                f"Invalid phase change from aborting to {new} for workflow execution {id_.name}"
+                f"Invalid phase change from aborting to {new} for workflow execution {executions_store.named(id_)}"
             )
 
     # Nodes
@@ -121,9 +126,9 @@ class Events:
     def _check_node_change(event: event_pb2.NodeExecutionEvent, recorded: postgres.Record) -> None:
         new = _Node.Phase.Name(event.phase)
         if recorded["phase"] == new:
-            raise errors.AlreadyExistsError(f"This phase was already recorded {new} for {event.id.node_id}")
+            raise errors.AlreadyExistsError(f"This phase was already recorded {new} for {node_store.named(event.id)}")
         if recorded["ended"]:
-            raise checks.terminal(f"node execution {event.id.node_id}", recorded["phase"], new)
+            raise checks.terminal(f"node execution {node_store.named(event.id)}", recorded["phase"], new)
 
     async def _node_record(
         self,
@@ -229,6 +234,7 @@ class Events:
                 task_id=event.task_id, node_execution_id=node, retry_attempt=event.retry_attempt
             )
         )
+        validation.called_as(event.task_id, identifier_pb2.TASK)
         _phase_name(reports.TASK_PHASES, event.phase)
         async with self._locked(node.execution_id) as (connection, row):
             checks.cluster(row["cluster"], event.producer_id, node.execution_id)
@@ -239,21 +245,25 @@ class Events:
                 self._check_task_change(event, recorded)
             await _write(
                 connection,
-                dispatch_pb2.ExecutionReport(
-                    execution=row["id"], tasks=[_task_record(event, recorded)], elements=_elements(event)
-                ),
+                dispatch_pb2.ExecutionReport(execution=row["id"], tasks=[_task_record(event, recorded)]),
             )
 
     @staticmethod
     def _check_task_change(event: event_pb2.TaskExecutionEvent, recorded: postgres.Record) -> None:
         new = reports.TASK_SHOWN[event.phase]
+        attempt = task_store.named(
+            identifier_pb2.TaskExecutionIdentifier(
+                task_id=event.task_id,
+                node_execution_id=event.parent_node_execution_id,
+                retry_attempt=event.retry_attempt,
+            )
+        )
         if recorded["phase"] == new and recorded["phase_version"] >= event.phase_version:
             raise errors.AlreadyExistsError(
-                f"have already recorded task execution phase {new} (version: {event.phase_version}) for"
-                f" {event.task_id.name}"
+                f"have already recorded task execution phase {new} (version: {event.phase_version}) for {attempt}"
             )
         if recorded["ended"]:
-            raise checks.terminal(f"task execution {event.task_id.name}", recorded["phase"], new)
+            raise checks.terminal(f"task execution {attempt}", recorded["phase"], new)
 
     @contextlib.asynccontextmanager
     async def _locked(
@@ -276,6 +286,10 @@ async def _write(
     if parent_task_attempt is not None:
         reports.set_parent_task_attempt(columns, parent_task_attempt)
     await dispatch_store.record(connection, None, columns)
+
+
+def _shown(event: event_pb2.WorkflowExecutionEvent) -> str:
+    return text_format.MessageToString(event, as_one_line=True)[:_LONGEST_SHOWN]
 
 
 def _phase_name(names: tuple[str, ...], number: int) -> str:
@@ -338,8 +352,12 @@ def _task_record(event: event_pb2.TaskExecutionEvent, recorded: postgres.Record 
         record.reasons.add(reason=event.reason, occurred_at=event.occurred_at)
     _merge_custom_info(event, record)
     if event.HasField("metadata"):
+        resources = {(one.index, one.retry_attempt): one for one in record.metadata.external_resources}
+        resources |= {(one.index, one.retry_attempt): one for one in event.metadata.external_resources}
+        merged = [resources[key] for key in sorted(resources)]
         record.metadata.CopyFrom(event.metadata)
         record.metadata.ClearField("external_resources")
+        record.metadata.external_resources.extend(merged)
     return record
 
 
@@ -361,18 +379,3 @@ def _patch(target: struct_pb2.Struct, patch: struct_pb2.Struct) -> None:
             _patch(target.fields[key].struct_value, value.struct_value)
         else:
             target.fields[key].CopyFrom(value)
-
-
-def _elements(event: event_pb2.TaskExecutionEvent) -> list[dispatch_pb2.ArrayElement]:
-    return [
-        dispatch_pb2.ArrayElement(
-            node_id=event.parent_node_execution_id.node_id,
-            index=resource.index,
-            attempt=resource.retry_attempt,
-            phase=resource.phase,
-            external_id=resource.external_id,
-            cache_status=resource.cache_status,
-            logs=resource.logs,
-        )
-        for resource in event.metadata.external_resources
-    ]

@@ -137,10 +137,12 @@ def key(id_: identifier_pb2.WorkflowExecutionIdentifier) -> tuple[str, str, str]
 
 def missing(id_: identifier_pb2.WorkflowExecutionIdentifier) -> errors.NotFoundError:
     """The error for an execution that does not exist."""
-    return errors.NotFoundError(
-        f'missing entity of type execution with identifier project:"{id_.project}" domain:"{id_.domain}"'
-        f' name:"{id_.name}"'
-    )
+    return errors.NotFoundError(f"missing entity of type execution with identifier {named(id_)}")
+
+
+def named(id_: identifier_pb2.WorkflowExecutionIdentifier) -> str:
+    """An execution in texts."""
+    return f'project:"{id_.project}" domain:"{id_.domain}" name:"{id_.name}"'
 
 
 async def row_of(

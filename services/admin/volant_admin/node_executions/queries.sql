@@ -7,7 +7,10 @@ WHERE e.execution_project = $1 AND e.execution_domain = $2 AND e.execution_name 
 
 -- list_top
 -- The nodes of an execution that run under no other.
-SELECT n.node_id, n.record, NULL::bytea AS outputs, n.duration, n.node_execution_created_at
+SELECT n.node_id, n.record, NULL::bytea AS outputs, n.duration, n.node_execution_created_at,
+    EXISTS (
+        SELECT FROM admin.node_executions c WHERE c.execution_id = n.execution_id AND c.parent_node_id = n.node_id
+    ) AS has_children
 FROM admin.node_executions n
 WHERE n.execution_id = (
         SELECT id FROM admin.executions
@@ -17,7 +20,10 @@ WHERE n.execution_id = (
 
 -- list_children
 -- The nodes that run under another.
-SELECT n.node_id, n.record, NULL::bytea AS outputs, n.duration, n.node_execution_created_at
+SELECT n.node_id, n.record, NULL::bytea AS outputs, n.duration, n.node_execution_created_at,
+    EXISTS (
+        SELECT FROM admin.node_executions c WHERE c.execution_id = n.execution_id AND c.parent_node_id = n.node_id
+    ) AS has_children
 FROM admin.node_executions n
 WHERE n.execution_id = (
         SELECT id FROM admin.executions

@@ -57,9 +57,13 @@ def _set_target(closure: node_execution_pb2.NodeExecutionClosure, record: dispat
             closure.task_node_metadata.catalog_key.CopyFrom(record.catalog_key)
 
 
-def listed(id_: identifier_pb2.WorkflowExecutionIdentifier, row: postgres.Record) -> node_execution_pb2.NodeExecution:
-    """A node as lists show it: with the beginning of its error's message."""
+def listed(
+    id_: identifier_pb2.WorkflowExecutionIdentifier, row: postgres.Record, *, is_parent: bool = False
+) -> node_execution_pb2.NodeExecution:
+    """A node as lists show it: with the beginning of its error's message, and as a parent when it has children."""
     node = node_of(id_, row)
+    if is_parent:
+        node.metadata.is_parent_node = True
     if node.closure.HasField("error"):
         executions_shown.trim_error(node.closure.error)
     return node

@@ -99,7 +99,8 @@ async def list_page(
     if parent and not rows:
         await row_of(database, identifier_pb2.NodeExecutionIdentifier(node_id=parent, execution_id=id_))
     return node_execution_pb2.NodeExecutionList(
-        node_executions=[shown.listed(id_, row, is_parent=row["has_children"]) for row in rows], token=statement.next_token(len(rows))
+        node_executions=[shown.listed(id_, row, is_parent=row["has_children"]) for row in rows],
+        token=statement.next_token(len(rows)),
     )
 
 

@@ -26,7 +26,8 @@ class TaskExecutions:
         store.check_id(id_)
         row = await store.row_of(self._database, id_)
         found = shown.task_execution_of(id_.node_execution_id, row)
-        found.closure.metadata.external_resources.extend(await store.elements(self._database, row, self._settings))
+        if resources := await store.elements(self._database, row, self._settings):
+            found.closure.metadata.external_resources.extend(resources)
         return found
 
     async def list_page(

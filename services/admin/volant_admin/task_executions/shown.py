@@ -27,7 +27,7 @@ def task_execution_of(
         updated_at=record.updated_at,
         task_type=record.task_type,
         logs=_logs(record.logs, phase),
-        metadata=record.metadata,
+        metadata=record.metadata if record.HasField("metadata") else None,
         event_version=_EVENT_VERSION,
         reasons=_reasons(record.reasons),
     )

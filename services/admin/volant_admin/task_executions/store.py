@@ -91,12 +91,14 @@ async def row_of(database: postgres.Database, id_: identifier_pb2.TaskExecutionI
         task.version,
     )
     if row is None:
-        raise errors.NotFoundError(
-            f'missing entity of type task execution with identifier task_id:{{name:"{task.name}"'
-            f' version:"{task.version}"}} node_id:"{node.node_id}" execution:"{node.execution_id.name}"'
-            f" retry_attempt:{id_.retry_attempt}"
-        )
+        raise errors.NotFoundError(f"missing entity of type task execution with identifier {named(id_)}")
     return row
+
+
+def named(id_: identifier_pb2.TaskExecutionIdentifier) -> str:
+    """An attempt in texts."""
+    task, node = validation.key_line(id_.task_id), node_store.named(id_.node_execution_id)
+    return f"task_id:{{{task}}} node_execution_id:{{{node}}} retry_attempt:{id_.retry_attempt}"
 
 
 async def list_page(
