@@ -39,7 +39,10 @@ def effective(
 def _check_type(name: str, literal: literals_pb2.Literal, parameter: interface_pb2.Parameter) -> None:
     type_ = compiler.type_of_literal(literal)
     if type_ is None:
-        raise errors.InvalidArgumentError(f"Failed to validate literal type for [{name}]: its type can't be told")
+        raise errors.InvalidArgumentError(
+            f"invalid {name} input wrong type. Expected {compiler.describe(parameter.var.type)},"
+            " but its type can't be told"
+        )
     if not compiler.castable(type_, parameter.var.type):
         raise errors.InvalidArgumentError(
             f"invalid {name} input wrong type. Expected {compiler.describe(parameter.var.type)},"

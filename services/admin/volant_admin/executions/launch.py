@@ -119,7 +119,6 @@ class Launching:
         # Before flyteidl 0.15 inputs were a part of the spec.
         if not request.inputs.literals:
             request.inputs.CopyFrom(request.spec.inputs)
-        request.spec.ClearField("inputs")
 
     async def _target(self, id_: identifier_pb2.Identifier) -> _Target:
         if id_.resource_type == identifier_pb2.LAUNCH_PLAN:

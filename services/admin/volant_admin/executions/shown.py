@@ -46,8 +46,9 @@ def _set_result(closure: execution_pb2.ExecutionClosure, row: postgres.Record, p
 
 
 def listed(row: postgres.Record) -> execution_pb2.Execution:
-    """An execution as lists show it: with the beginning of its error's message."""
+    """An execution as lists show it: with the beginning of its error's message, without inputs."""
     execution = execution_of(row)
+    execution.spec.ClearField("inputs")
     if execution.closure.HasField("error"):
         trim_error(execution.closure.error)
     return execution
