@@ -32,7 +32,9 @@ async def test_a_signal_is_made_once_set_and_pushed(platform: scripted.Platform)
     made = await call(platform.signals.GetOrCreateSignal(create))
     assert made == signal_pb2.Signal(id=signal_id(), type=scripted.INTEGER)
     create.type.CopyFrom(scripted.STRING)
-    assert (await call(platform.signals.GetOrCreateSignal(create))).type == scripted.INTEGER
+    with pytest.raises(errors.AlreadyExistsError, match=r"\[go\] .* of type \[INTEGER\] instead of \[STRING\]"):
+        await call(platform.signals.GetOrCreateSignal(create))
+    create.type.CopyFrom(scripted.INTEGER)
     with pytest.raises(errors.InvalidArgumentError, match="is not castable to existing signal type"):
         await call(platform.signals.SetSignal(signal_pb2.SignalSetRequest(id=signal_id(), value=scripted.text("x"))))
     for value in (1, 2):
@@ -86,7 +88,7 @@ async def test_uploads_are_placed_by_content_or_root(platform: scripted.Platform
     assert by_content.native_url == f"s3://volant/flytesnacks/development/{folder}/fast.tar.gz"
     assert by_content.signed_url.startswith("http://localhost:30002/volant/flytesnacks/development/")
     assert by_content.headers["Content-MD5"] == base64.b64encode(MD5).decode()
-    assert by_content.headers["x-amz-meta-flytecontentmd5"] == base64.b64encode(MD5).decode()
+    assert by_content.headers["x-amz-meta-flyteContentMD5"] == base64.b64encode(MD5).decode()
     assert by_content.expires_at.ToDatetime(datetime.UTC) == scripted.START + datetime.timedelta(hours=1)
     frame = await upload(platform, filename_root="00000")
     prefix, name = frame.native_url.rsplit("/", 1)

@@ -1,5 +1,7 @@
 """What can be done with signals."""
 
+from google.protobuf import text_format
+
 from volant_admin import listing, validation
 from volant_admin.dispatch import dispatcher
 from volant_admin.executions import inputs
@@ -12,6 +14,7 @@ from volantidl.core import identifier_pb2, literals_pb2, types_pb2
 
 QUERIES = postgres.load_queries(__package__)
 _LONGEST_ID = 255
+_LONGEST_SHOWN = 200  # characters
 _TIME = listing.Kind.TIMESTAMP
 
 LISTING = listing.Listing(
@@ -39,7 +42,7 @@ class Signals:
         self._clock = clock
 
     async def get_or_create(self, request: signal_pb2.SignalGetOrCreateRequest) -> signal_pb2.Signal:
-        """The signal, made without a value where it is not there."""
+        """The signal, made without a value where it is not there. AlreadyExistsError when it is of another type."""
         self._check(request.id)
         if not request.HasField("type"):
             raise validation.missing("type")
@@ -55,6 +58,12 @@ class Signals:
             )
             row = await self._database.fetch_row(QUERIES["get_signal"], execution, request.id.signal_id)
             assert row is not None
+        there = types_pb2.LiteralType.FromString(row["type"])
+        if there != request.type:
+            raise errors.AlreadyExistsError(
+                f"signal [{request.id.signal_id}] with matching already exists, of type [{compiler.describe(there)}]"
+                f" instead of [{compiler.describe(request.type)}]"
+            )
         return _signal(request.id.execution_id, row)
 
     async def set_value(self, request: signal_pb2.SignalSetRequest) -> None:
@@ -73,15 +82,15 @@ class Signals:
         )
         if row is None:
             raise errors.InvalidArgumentError(
-                f"failed to validate that signal [{id_.execution_id.name} {id_.signal_id}] exists: it does when its"
-                " gate is reached"
+                f"failed to validate that signal [{id_.signal_id}] of execution"
+                f" [{executions_store.named(id_.execution_id)}] exists: it does when its gate is reached"
             )
         wanted = types_pb2.LiteralType.FromString(row["type"])
         given = compiler.type_of_literal(request.value)
         if given is None or not compiler.castable(wanted, given):
             raise errors.InvalidArgumentError(
-                f"requested signal value of type [{compiler.describe(given)}] is not castable to existing signal type"
-                f" [{compiler.describe(wanted)}]"
+                f"requested signal value [{_shown(request.value)}] of type [{compiler.describe(given)}] is not castable"
+                f" to existing signal type [{compiler.describe(wanted)}]"
             )
         await self._database.execute(
             QUERIES["set_signal"],
@@ -117,6 +126,12 @@ class Signals:
         validation.require(id_.signal_id, "signal_id")
         validation.max_length(id_.signal_id, "signal_id", _LONGEST_ID)
         executions_operations.check_id(id_.execution_id)
+
+
+def _shown(value: literals_pb2.Literal) -> str:
+    """A value for people, cut where it is long."""
+    text = text_format.MessageToString(value, as_one_line=True)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _signal(id_: identifier_pb2.WorkflowExecutionIdentifier, row: postgres.Record) -> signal_pb2.Signal:
