@@ -206,7 +206,7 @@ async def test_signed_get_and_put(store, signs):
     uri, data = store.join("up", "loa d+é.bin"), b"signed content"
     digest = hashlib.md5(data).digest()
     url, headers = store.sign_put(uri, HOUR, content_md5=digest, metadata={"flyteContentMD5": "v=="})
-    assert headers == {"Content-MD5": base64.b64encode(digest).decode(), "x-amz-meta-flytecontentmd5": "v=="}
+    assert headers == {"Content-MD5": base64.b64encode(digest).decode(), "x-amz-meta-flyteContentMD5": "v=="}
     async with aiohttp.ClientSession() as session:
 
         async def put(body, sent):

@@ -5,6 +5,7 @@ import datetime
 from volant_admin.dataproxy import addresses, uploads
 from volant_admin.dataproxy.settings import DataProxySettings
 from volant_admin.node_executions import operations as nodes_
+from volant_admin.node_executions import store as node_store
 from volant_admin.task_executions import operations as tasks_
 from volant_core import blobstore, clock, errors
 from volantidl.admin import task_execution_pb2
@@ -39,9 +40,12 @@ class Downloads:
         lifetime = uploads.lifetime_of(
             request.expires_in if request.HasField("expires_in") else None, self._settings.longest_download
         )
+        try:
+            url = self._blobs.sign_get(request.native_url, lifetime)
+        except errors.InvalidArgumentError as error:
+            raise errors.InvalidArgumentError(f"invalid value for native_url: {error.message}") from error
         return dataproxy_pb2.CreateDownloadLocationResponse(
-            signed_url=self._blobs.sign_get(request.native_url, lifetime),
-            expires_at=uploads.later(self._clock, lifetime),
+            signed_url=url, expires_at=uploads.later(self._clock, lifetime)
         )
 
     async def link(self, request: dataproxy_pb2.CreateDownloadLinkRequest) -> dataproxy_pb2.CreateDownloadLinkResponse:
@@ -49,14 +53,14 @@ class Downloads:
         lifetime = uploads.lifetime_of(
             request.expires_in if request.HasField("expires_in") else None, self._settings.longest_download
         )
-        if request.artifact_type != dataproxy_pb2.ARTIFACT_TYPE_DECK:
+        if request.artifact_type == dataproxy_pb2.ARTIFACT_TYPE_UNDEFINED:
             raise errors.InvalidArgumentError(
-                f"error while validating request. Error: invalid artifact type [{request.artifact_type}]"
+                "error while validating request. Error: invalid artifact type [ARTIFACT_TYPE_UNDEFINED]"
             )
         if not request.HasField("node_execution_id"):
             raise errors.InvalidArgumentError("error while validating request. Error: source is required. Provided nil")
         try:
-            urls = await self._deck(request.node_execution_id, lifetime)
+            urls = await self._deck(request.node_execution_id, lifetime, request.artifact_type)
         except errors.NotFoundError as error:
             if error.message.startswith("missing entity"):
                 raise errors.InvalidArgumentError(f"failed to find node execution. Error: {error.message}") from error
@@ -66,11 +70,14 @@ class Downloads:
         )
 
     async def _deck(
-        self, id_: identifier_pb2.NodeExecutionIdentifier, lifetime: datetime.timedelta
+        self,
+        id_: identifier_pb2.NodeExecutionIdentifier,
+        lifetime: datetime.timedelta,
+        kind: int = dataproxy_pb2.ARTIFACT_TYPE_DECK,
     ) -> dataproxy_pb2.PreSignedURLs:
         uri = (await self._nodes.get(id_)).closure.deck_uri
-        if not uri:
-            raise errors.NotFoundError(f"no deckUrl found for node {id_.node_id} of {id_.execution_id.name}")
+        if not uri or kind != dataproxy_pb2.ARTIFACT_TYPE_DECK:
+            raise errors.NotFoundError(f"no deckUrl found for node {node_store.named(id_)}")
         if await self._blobs.head(uri) is None:
             raise errors.NotFoundError(f"object not found: {uri}")
         return dataproxy_pb2.PreSignedURLs(
@@ -82,6 +89,7 @@ class Downloads:
         address = addresses.parse(url)
         if address.kind == "d":
             if address.attempt is not None:
+                await self._attempt(address)
                 raise errors.InvalidArgumentError(
                     "deck type cannot be specified with a retry attempt, just use the node instead"
                 )
@@ -98,6 +106,10 @@ class Downloads:
         if address.attempt is None:
             of_node = await self._nodes.data(address.node)
             return of_node.full_inputs if address.kind == "i" else of_node.full_outputs
+        of_task = await self._tasks.data(await self._attempt(address))
+        return of_task.full_inputs if address.kind == "i" else of_task.full_outputs
+
+    async def _attempt(self, address: addresses.Address) -> identifier_pb2.TaskExecutionIdentifier:
         found = await self._tasks.list_page(
             task_execution_pb2.TaskExecutionListRequest(
                 node_execution_id=address.node, limit=1, filters=f"eq(retry_attempt,{address.attempt})"
@@ -105,7 +117,7 @@ class Downloads:
         )
         if not found.task_executions:
             raise errors.InvalidArgumentError(
-                f"no task executions were listed: node {address.node.node_id} has no attempt {address.attempt}"
+                f"no task executions were listed: node {node_store.named(address.node)} has no attempt"
+                f" {address.attempt}"
             )
-        of_task = await self._tasks.data(found.task_executions[0].id)
-        return of_task.full_inputs if address.kind == "i" else of_task.full_outputs
+        return found.task_executions[0].id

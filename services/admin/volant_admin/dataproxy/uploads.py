@@ -53,10 +53,16 @@ class Uploads:
             raise errors.InvalidArgumentError("content_md5 or filename_root is a required parameter")
         if request.content_md5 and len(request.content_md5) != _MD5_BYTES:
             raise errors.InvalidArgumentError(
-                f"content_md5 must be the {_MD5_BYTES} bytes of an MD5, not {len(request.content_md5)}"
+                f"invalid value for content_md5: it must be the {_MD5_BYTES} bytes of an MD5, not"
+                f" {len(request.content_md5)}"
             )
-        # Anything else could be a part of the platform's own layout.
-        await self._projects.require_active(request.project, request.domain)
+        try:
+            await self._projects.require_active(request.project, request.domain)
+        except errors.InvalidArgumentError as error:
+            # Anything else could be a part of the platform's own layout, and nothing could be registered with it.
+            raise errors.InvalidArgumentError(
+                f"invalid value for project or domain: {error.message}", *error.details
+            ) from error
         lifetime = lifetime_of(
             request.expires_in if request.HasField("expires_in") else None, self._settings.longest_upload
         )
@@ -76,6 +82,10 @@ class Uploads:
     def _uri(self, request: dataproxy_pb2.CreateUploadLocationRequest, root: str, filename: str) -> str:
         parts = [part for part in (request.org, request.project, request.domain, root, filename) if part]
         key = "/".join(parts)
+        if {".", ".."} & set(key.split("/")):
+            raise errors.InvalidArgumentError(
+                "invalid value for filename or filename_root: it must not leave its folder by . or .."
+            )
         if len(key.encode()) > _LONGEST_KEY or any(len(part.encode()) > _LONGEST_PART for part in key.split("/")):
             raise errors.InvalidArgumentError(
                 f"filename_root and filename are too long: at most {_LONGEST_PART} bytes between slashes,"

@@ -25,7 +25,7 @@ class Signs:
     ) -> tuple[str, dict[str, str]]:
         """A URL that allows one PUT for a while, and the headers that must be sent with it (they are signed)."""
         bucket, key = uris.split(uri)
-        headers = {f"x-amz-meta-{name.lower()}": value for name, value in (metadata or {}).items()}
+        headers = {f"x-amz-meta-{name}": value for name, value in (metadata or {}).items()}
         if content_md5 is not None:
             headers["Content-MD5"] = base64.b64encode(content_md5).decode()
         return self._needed().sign("PUT", bucket, key, expires, headers), headers
