@@ -148,7 +148,7 @@ async def test_what_artifacts_refuse(stub):
         ({"data": data(o="1") * 2, "partitions": good}, "stands twice"),
         ({"partitions": []}, "Partition key mismatch, dataset keys: [k], artifact Partitions: []"),
         ({"partitions": [dc.Partition(value="1")]}, "missing partitionKey[0]"),
-        ({"partitions": [dc.Partition(key="k")]}, "missing partitionValue[0]"),
+        ({"data": [dc.ArtifactData(name="o")], "partitions": good}, "missing value of artifactData o"),
         ({"partitions": [dc.Partition(key="x", value="1")]}, "does not match dataset partition keys: map[k:false]"),
     ]:
         with refused("INVALID_ARGUMENT", text):
@@ -283,7 +283,8 @@ async def test_list_artifacts(stub, hand_clock):
     assert await ids(limit=2) == (["a4", "a3"], "2")
     assert await ids(limit=2, token="2", sortOrder=ascending) == (["a2", "a3"], "4")
     assert await ids(limit=10, token="4") == (["a0"], "5")
-    assert await ids(token="5") == ([], "5")
+    assert await ids(limit=10, token="5") == ([], "5")
+    assert await ids(token="1") == ([], "1")  # a page of nothing, as asked for
     assert await ids(limit=2**32 - 1, token=" ", sortOrder=ascending) == (["a0", "a1", "a2", "a3", "a4"], "5")
     assert await ids(one(**tagged("t3"))) == (["a3"], "1")
     assert await ids(one(**parted("k", "1"))) == (["a3", "a1"], "2")
@@ -311,7 +312,7 @@ async def test_list_artifacts(stub, hand_clock):
         (tagged(""), "missing TagName"),
         (parted("", "1"), "missing PartitionKey"),
         (parted("k", ""), "missing PartitionValue"),
-        (tagged("t") | {"operator": 5}, "unsupported filter expression operator"),
+        (tagged("t") | {"operator": 5}, "invalid value for operator"),
     ]:
         with refused("INVALID_ARGUMENT", text):
             await ids(one(**filter_))
@@ -329,7 +330,9 @@ async def test_list_datasets(stub, hand_clock):
     async def names(filters=(), **pagination):
         expression = dc.FilterExpression(filters=[dc.SinglePropertyFilter(dataset_filter=f) for f in filters])
         answer = await stub.ListDatasets(
-            dc.ListDatasetsRequest(filter=expression, pagination=dc.PaginationOptions(**pagination))
+            dc.ListDatasetsRequest(
+                filter=expression, pagination=dc.PaginationOptions(**pagination) if pagination else None
+            )
         )
         assert all(found.id.UUID and found.partitionKeys == ["k"] for found in answer.datasets)
         return [found.id.name for found in answer.datasets], answer.next_token

@@ -24,14 +24,17 @@ class Page:
         return str(self.offset + count)
 
 
-def page(options: datacatalog_pb2.PaginationOptions, settings: DatacatalogSettings) -> Page:
-    """The page that is asked for; options that are not given are empty ones."""
+def page(
+    request: datacatalog_pb2.ListArtifactsRequest | datacatalog_pb2.ListDatasetsRequest, settings: DatacatalogSettings
+) -> Page:
+    """The page that is asked for; where none is, the first one."""
+    options = request.pagination
     if options.sortKey != datacatalog_pb2.PaginationOptions.CREATION_TIME:
         raise errors.InvalidArgumentError(f"Invalid sort key {options.sortKey}")
     if options.sortOrder not in datacatalog_pb2.PaginationOptions.SortOrder.values():
         raise errors.InvalidArgumentError(f"Invalid sort order {options.sortOrder}")
     return Page(
-        limit=min(options.limit or settings.page, settings.largest_page),
+        limit=min(options.limit if request.HasField("pagination") else settings.page, settings.largest_page),
         offset=_offset(options.token),
         ascending=options.sortOrder == datacatalog_pb2.PaginationOptions.ASCENDING,
     )
@@ -70,7 +73,7 @@ def filters(of: str, allowed: frozenset[str], given: Iterable[datacatalog_pb2.Si
         if entity not in allowed:
             raise errors.InvalidArgumentError(f"{of} cannot be filtered by {entity} properties")
         if single.operator != datacatalog_pb2.SinglePropertyFilter.EQUALS:
-            raise errors.InvalidArgumentError(f"unsupported filter expression operator index: {single.operator}")
+            raise errors.InvalidArgumentError(f"invalid value for operator: {single.operator}")
         _add(result, single, entity)
     return result
 

@@ -74,6 +74,8 @@ def join(data: Iterable[datacatalog_pb2.ArtifactData]) -> bytes:
     for part in data:
         if part.name in literals.literals:
             raise errors.InvalidArgumentError(f"invalid value for artifactData, value:[{part.name[:100]}] stands twice")
+        if part.value.WhichOneof("value") is None:
+            raise keys.missing(f"value of artifactData {part.name[:100]}")
         literals.literals[part.name].CopyFrom(part.value)
     if not literals.literals:
         raise keys.missing("artifactData")

@@ -76,7 +76,7 @@ class Artifacts:
         """A page of a dataset's artifacts. NotFoundError for the dataset."""
         keys.dataset_key(request.dataset)
         filters = lists.filters("Artifact", _FILTERS, request.filter.filters)
-        page = lists.page(request.pagination, self._settings)
+        page = lists.page(request, self._settings)
         dataset = await self._datasets.need(request.dataset)
         key = keys.DatasetKey(dataset["project"], dataset["domain"], dataset["name"], dataset["version"])
         id_ = key.message(str(dataset["uuid"]))
@@ -167,8 +167,8 @@ def _check_partitions(wanted: Sequence[str], given: Sequence[datacatalog_pb2.Par
     for index, partition in enumerate(given):
         if not partition.key:
             problems.append(f"missing partitionKey[{index}]")
-        elif not partition.value:
-            problems.append(f"missing partitionValue[{index}]")
+        elif matched.get(partition.key):
+            problems.append(f"invalid value for partitions: {partition.key} stands twice")
         elif partition.key in matched:
             matched[partition.key] = True
         else:

@@ -56,7 +56,7 @@ class Datasets:
 
     async def list_page(self, request: datacatalog_pb2.ListDatasetsRequest) -> datacatalog_pb2.ListDatasetsResponse:
         """A page of datasets."""
-        page = lists.page(request.pagination, self._settings)
+        page = lists.page(request, self._settings)
         filters = lists.filters("Dataset", frozenset({"Dataset"}), request.filter.filters)
         datasets = await store.list_page(self._database, filters, page)
         return datacatalog_pb2.ListDatasetsResponse(datasets=datasets, next_token=page.next_token(len(datasets)))
