@@ -219,7 +219,10 @@ WRONG: dict[str, tuple[workflow_pb2.WorkflowTemplate, list[tuple[str, str, str]]
     ),
     "a case without a node": (
         template(branch("n0", case(ONE, ONE, "") + DEFAULT)),
-        [("BranchNodeIdNotFound", "n0", "a case has no node to run")],
+        [
+            ("BranchNodeIdNotFound", "n0", "a case has no node to run"),
+            ("ValueRequired", "n0", "Value required [Branch.IfElse.Case.ThenNode]."),
+        ],
     ),
     "a case without a condition": (
         template(branch("n0", f"case {{ {then('c', 'alone')} }} {DEFAULT}")),

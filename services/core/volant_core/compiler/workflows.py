@@ -296,6 +296,7 @@ class WorkflowCompiler:
                 self._report.add(
                     Code.BRANCH_NODE_ID_NOT_FOUND, node.id, "BranchNode not assigned: a case has no node to run."
                 )
+                self._report.add(Code.VALUE_REQUIRED, node.id, "Value required [Branch.IfElse.Case.ThenNode].")
         if block.WhichOneof("default") is None:
             self._report.add(
                 Code.BRANCH_NODE_HAS_NO_DEFAULT,
