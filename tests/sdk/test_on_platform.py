@@ -273,7 +273,7 @@ def test_command_line_registers_and_activates(cli):
     shown = json.loads(cli("activate", "sdk_nightly", "-o", "json").stdout)
     assert shown["state"] == "active"
     assert cli("activate", "sdk_nightly", "--off").exit_code == 0
-    assert "has no launchplan 'no_such_plan'" in cli("activate", "no_such_plan").output
+    assert "has no launch plan 'no_such_plan'" in cli("activate", "no_such_plan").output
 
 
 def test_command_line_signals(cli, remote, flows):
@@ -302,7 +302,7 @@ def test_command_line_replays(cli, flows):
     failed = cli("replay", name, "n1", "--root", FLOWS)
     assert failed.exit_code == 1
     assert "no 4 today" in failed.output
-    assert "sdk_flows.broken: a=4" in failed.output
+    assert "sdk_flows.broken(a=4)" in failed.output
     assert "has no node 'n7'" in cli("replay", name, "n7").output
 
 
@@ -324,6 +324,8 @@ async def test_asynchronous(platform_endpoint, flows):
     started = [await remote.execute(flows.add, {"a": number}) for number in range(3)]
     ended = [await remote.wait(one, WAIT_S) for one in started]
     assert [(await remote.outputs(one))["o0"] for one in ended] == [3, 4, 5]
+    with pytest.raises(TimedOutError):
+        await remote.wait(await remote.execute(flows.gated, {"a": 1}), 0.1)
     assert (await remote.fetch_execution(started[0].name)).is_successful
 
 

@@ -120,8 +120,14 @@ class AsyncRemote:
         one: execution.Execution,
         timeout: float | datetime.timedelta | None = None,  # noqa: ASYNC109 - raises the SDK's own error
     ) -> execution.Execution:
-        """Wait until an execution has ended, also when it failed; a time-out raises TimedOutError."""
-        return await asyncio.to_thread(one.wait, timeout)
+        """Wait until an execution has ended, also when it failed; a time-out raises TimedOutError.
+
+        No thread waits with it: thousands may be waited for.
+        """
+        pauses = one.pauses(timeout)
+        while not (await asyncio.to_thread(one.sync)).is_done:  # noqa: ASYNC110 - the platform tells only who asks
+            await asyncio.sleep(next(pauses))
+        return one
 
     async def outputs(self, one: execution.Execution) -> dict[str, Any]:
         """An execution's outputs, decoded. Raises TaskFailedError where it failed."""

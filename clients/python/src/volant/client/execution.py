@@ -101,16 +101,28 @@ class Execution:
             timeout: Seconds (or a timedelta) after which TimedOutError is raised.
             poll: The longest pause between two looks, in seconds.
         """
+        pauses = self.pauses(timeout, poll)
+        while not self.sync().is_done:
+            time.sleep(next(pauses))
+        return self
+
+    def pauses(
+        self, timeout: float | datetime.timedelta | None = None, longest: float = _LONGEST_POLL
+    ) -> Iterator[float]:
+        """Seconds between looks of somebody who waits: short at first, then longer.
+
+        Raises:
+            TimedOutError: The time is over.
+        """
         limit = timeout.total_seconds() if isinstance(timeout, datetime.timedelta) else timeout
         ends = None if limit is None else time.monotonic() + limit
         pause = _FIRST_POLL
-        while not self.sync().is_done:
-            if ends is not None and time.monotonic() >= ends:
+        while True:
+            left = pause if ends is None else ends - time.monotonic()
+            if left <= 0:
                 raise errors.TimedOutError(f"execution {self.name} is still {self.phase} after {limit} s: {self.url}")
-            left = pause if ends is None else min(pause, max(ends - time.monotonic(), 0))
-            time.sleep(left)
-            pause = min(pause * 1.5, poll)
-        return self
+            yield min(pause, left)
+            pause = min(pause * 1.5, longest)
 
     def _data(self) -> execution_pb2.WorkflowExecutionGetDataResponse:
         request = execution_pb2.WorkflowExecutionGetDataRequest(id=self.id)
