@@ -278,6 +278,21 @@ def test_the_environment_of_an_element():
     assert found[found["BATCH_JOB_ARRAY_INDEX_VAR_NAME"]] == "4"
 
 
+def test_every_container_of_a_pod_is_rendered():
+    words = {"name": "main", "command": ["run"], "args": ["{{.input}}"]}
+    beside = {"name": "beside", "command": ["tail", "{{ .outputPrefix }}/log"]}
+    pod = json_format.ParseDict({"containers": [words, beside], "initContainers": [beside]}, struct_pb2.Struct())
+    task = tasks_pb2.TaskTemplate(k8s_pod=tasks_pb2.K8sPod(pod_spec=pod))
+    variables = templates.Variables("in", "prefix", "out", "raw", "name", "task", "", "check", "p-d")
+    rendered = json_format.MessageToDict(templates.with_companions_rendered(task, variables, None).k8s_pod.pod_spec)
+    assert rendered["containers"][0]["args"] == ["in"]
+    assert rendered["containers"][1]["command"] == ["tail", "out/log"]
+    assert rendered["initContainers"][0]["command"] == ["tail", "out/log"]
+    assert "{{.input}}" in templates.companions(task)
+    plain = tasks_pb2.TaskTemplate(container=tasks_pb2.Container(args=["{{.input}}"]))
+    assert templates.with_companions_rendered(plain, variables, None) is plain
+
+
 # --- names ------------------------------------------------------------------------------------------------------------
 
 

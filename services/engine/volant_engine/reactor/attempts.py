@@ -13,7 +13,7 @@ from volant_engine import settings as engine_settings
 from volant_engine.decide import commands, events
 from volant_engine.launchers import port
 from volant_engine.reactor import environment, errands, outcomes, patience, templates, worker
-from volantidl.core import execution_pb2, literals_pb2
+from volantidl.core import execution_pb2, literals_pb2, tasks_pb2
 
 _log = structlog.get_logger(__name__)
 _STATES = {
@@ -128,13 +128,13 @@ class Attempts:
 
             await self._patience.until_done(f"write {command.input_uri}", put)
         execution, spec = one.assignment.id, one.assignment.spec
-        arguments = await self._arguments(command, f"{execution.project}-{execution.domain}")
+        arguments, task = await self._words(command, f"{execution.project}-{execution.domain}")
         return port.Attempt(
             name=command.name,
             execution=execution,
             node_id=command.node_id,
             number=command.number,
-            task=command.task,
+            task=task,
             arguments=arguments,
             environment=environment.of_attempt(
                 execution=execution,
@@ -157,14 +157,17 @@ class Attempts:
             annotations=dict(spec.annotations.values),
         )
 
-    async def _arguments(self, command: commands.Launch, namespace: str) -> list[str]:
-        parts = templates.command_of(command.task)
+    async def _words(self, command: commands.Launch, namespace: str) -> tuple[list[str], tasks_pb2.TaskTemplate]:
+        """The attempt's arguments, and its task, of whose pod the companions' words are rendered too."""
+        task = command.task
+        parts = templates.command_of(task)
+        everything = [*parts, *templates.companions(task)]
         prefix = command.input_uri.rpartition("/")[0]
         template_uri = f"{prefix}/{layout.TASK_TEMPLATE}"
-        if templates.uses(parts, "tasktemplatepath"):
+        if templates.uses(everything, "tasktemplatepath"):
             await self._blobs.put(template_uri, command.task.SerializeToString())
         inputs = command.inputs
-        if inputs is None and templates.uses(parts, "inputs"):
+        if inputs is None and templates.uses(everything, "inputs"):
             inputs = literals_pb2.LiteralMap.FromString(await self._blobs.get(command.input_uri))
         variables = templates.Variables(
             input=command.input_uri,
@@ -177,7 +180,7 @@ class Attempts:
             checkpoint_output_prefix=f"{command.raw_output_prefix}/{layout.CHECKPOINTS}",
             namespace=namespace,
         )
-        return templates.render(parts, variables, inputs)
+        return templates.render(parts, variables, inputs), templates.with_companions_rendered(task, variables, inputs)
 
     def heard(self, update: port.AttemptUpdate) -> None:
         """News from the launcher."""

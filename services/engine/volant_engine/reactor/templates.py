@@ -4,11 +4,11 @@ import dataclasses
 import decimal
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgpack
-from google.protobuf import json_format, timestamp_pb2
+from google.protobuf import json_format, struct_pb2, timestamp_pb2
 
 from volant_core.model import literals, naming
 from volantidl.core import literals_pb2, tasks_pb2
@@ -62,6 +62,37 @@ def command_of(task: tasks_pb2.TaskTemplate) -> list[str]:
             if container.get("name") == primary or not primary:
                 return [*container.get("command", []), *container.get("args", [])]
     return []
+
+
+def companions(task: tasks_pb2.TaskTemplate) -> list[str]:
+    """The words of all containers of a task's pod; none where it is a container."""
+    return [word.string_value for words in _words_of(task) for word in words.values]
+
+
+def with_companions_rendered(
+    task: tasks_pb2.TaskTemplate, variables: Variables, inputs: literals_pb2.LiteralMap | None
+) -> tasks_pb2.TaskTemplate:
+    """The task, the words of all containers of its pod rendered; itself where there is nothing to render."""
+    if not any("{{" in word for word in companions(task)):
+        return task
+    result = tasks_pb2.TaskTemplate()
+    result.CopyFrom(task)
+    for words in _words_of(result):
+        for word in words.values:
+            (word.string_value,) = render([word.string_value], variables, inputs)
+    return result
+
+
+def _words_of(task: tasks_pb2.TaskTemplate) -> Iterator[struct_pb2.ListValue]:
+    if task.WhichOneof("target") != "k8s_pod":
+        return
+    spec = task.k8s_pod.pod_spec.fields
+    for kind in ("initContainers", "containers"):
+        for container in spec[kind].list_value.values if kind in spec else ():
+            fields = container.struct_value.fields
+            for name in ("command", "args"):
+                if name in fields:
+                    yield fields[name].list_value
 
 
 def uses(command: Sequence[str], name: str) -> bool:
