@@ -70,9 +70,9 @@ conformance: $(VENV)/.ready  ## recordings of the real Flyte: what Volant answer
 	$(BIN)/python tests/conformance/conform.py
 
 # A real Flyte 1.16 on Kubernetes, with the image localhost/flytekit:1 (Python and flytekit) on its nodes.
-record: $(VENV)/.ready  ## record the scenarios and calls again, at ENDPOINT=HOST:PORT (and CATALOG=HOST:PORT) of a real Flyte
+record: $(VENV)/.ready  ## record the scenarios and calls again, at ENDPOINT=HOST:PORT (and CATALOG=HOST:PORT) of a real Flyte; KUBECONFIG is its cluster's
 	cd tests/conformance && PYTHONPATH=.:scenarios ../../$(BIN)/python -m recorder record --endpoint $(ENDPOINT)
-	cd tests/conformance && ../../$(BIN)/python -m calls record $(ENDPOINT) --catalog "$(CATALOG)"
+	cd tests/conformance && ../../$(BIN)/python -m calls record $(ENDPOINT) --catalog "$(CATALOG)" --after-project 'kubectl create namespace {project}-development'
 
 flytekit-suite: $(VENV)/.ready  ## flytekit's own remote integration suite against `volant up --sandbox`
 	tests/conformance/flytekit_remote.sh

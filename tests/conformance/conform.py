@@ -80,14 +80,8 @@ def run_calls(tally: Tally, endpoint: str) -> None:
     try:
         for group in reading.load_all():
             played = player.play(group)
-            found = comparing.differences(group, comparing.load(group), played)
-            by_call = collections.defaultdict(list)
-            for each in found:
-                by_call[each.path.partition(" ")[0]].append(each)
-            for call in group.calls:
-                tally.case("calls", by_call.pop(call.name, []))
-            for rest in by_call.values():
-                tally.case("calls", rest)
+            for found in comparing.by_call(group, comparing.load(group), played).values():
+                tally.case("calls", found)
     finally:
         player.close()
 

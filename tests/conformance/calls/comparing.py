@@ -21,11 +21,20 @@ def differences(
     group: reading.Group, theirs: recordings.Recording, ours: recordings.Recording
 ) -> list[compare.Difference]:
     """Where the answers to a group's calls differ from the recorded ones, in the calls' order."""
-    found = []
-    for call in group.calls:
-        pair = theirs.answers.get(call.name), ours.answers.get(call.name)
-        found += list(_of_call(f"calls/{group.name}", call, pair, (_names(theirs), _names(ours))))
-    return found
+    return [found for each in by_call(group, theirs, ours).values() for found in each]
+
+
+def by_call(
+    group: reading.Group, theirs: recordings.Recording, ours: recordings.Recording
+) -> dict[str, list[compare.Difference]]:
+    """The same for each call, by its name; none for those that are answered alike."""
+    names = _names(theirs), _names(ours)
+    return {
+        call.name: list(
+            _of_call(f"calls/{group.name}", call, (theirs.answers.get(call.name), ours.answers.get(call.name)), names)
+        )
+        for call in group.calls
+    }
 
 
 def _of_call(
