@@ -24,6 +24,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from volant import Directory, File, FlyteError, HashMethod, StructuredDataset, context, dynamic, task, workflow
+from volant.authoring import hints
 from volant.errors import TypeMismatchError
 from volant.types import engine
 from volantidl.core import literals_pb2
@@ -455,6 +456,32 @@ def test_pickling_gives_a_hint(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="volant.types")
     engine.literal_type(type("Fresh", (), {}))
     assert "travels as a pickle; a type that is known by name travels better" in caplog.text
+
+
+class Own:
+    """Nobody knows how it travels."""
+
+
+@task
+def makes_own() -> Own:
+    return Own()
+
+
+@workflow
+def hinting(n: int) -> int:
+    makes_own()
+    makes_own()
+    bare(n=n)
+    return n
+
+
+def test_hints() -> None:
+    found = list(hints.hints_for(hinting))
+    assert len(found) == len(set(found)) == 3
+    assert all(text.startswith(f"{__file__}:") for text in found)
+    assert any("output 'o0' travels as a pickle" in text and "Own is not known" in text for text in found)
+    assert any("bare: the output 'o1' has no type" in text for text in found)
+    assert not list(hints.hints_for(takes))
 
 
 def test_torch(tmp_path: pathlib.Path) -> None:

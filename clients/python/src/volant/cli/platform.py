@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from volant import errors
-from volant.authoring import entity, workflow
+from volant.authoring import entity, hints
 from volant.cli import inputs as typed
 from volant.client import remote
 
@@ -118,10 +118,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def tell_of_eagerness(one: entity.Entity) -> None:
-    """Say that a workflow is run eagerly and why, where its author didn't ask for it."""
-    if isinstance(one, workflow.PythonWorkflow) and one.is_eager and one.eager_reason != "@eager":
-        progress(f"{one.name} is run eagerly, without a fixed graph: {one.eager_reason}")
+def give_hints(entities: Iterable[entity.Entity]) -> None:
+    """Say what the author of entities may want to know, once."""
+    for hint in dict.fromkeys(hint for one in entities for hint in hints.hints_for(one)):
+        progress(hint)
 
 
 def pairs(given: Iterable[str], option: str) -> dict[str, str]:

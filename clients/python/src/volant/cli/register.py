@@ -49,8 +49,7 @@ def register(
     """
     begun = time.monotonic()
     grouped = loading.load_trees(paths)
-    for one in (one for entities in grouped.values() for one in entities):
-        platform.tell_of_eagerness(one)
+    platform.give_hints(one for entities in grouped.values() for one in entities)
     copy = copy or ("all" if any(path.is_dir() for path in paths) else "auto")
     named = platform.pairs((pair for pair in images if "=" in pair), "--image")
     plain_image = next((name for name in images if "=" not in name), None)

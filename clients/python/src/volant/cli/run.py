@@ -49,7 +49,7 @@ def _run(
         target = loading.find(module, name)
     command = late_options.EntityCommand(f"volant run {file} {name}", target.interface, _options(), _summary(target))
     with command.read(volant_rest, given) as (inputs, settings), platform.reported():
-        platform.tell_of_eagerness(target)
+        platform.give_hints([target])
         collected = typed.collect(target.interface, inputs, _file_inputs(settings["inputs_file"]))
         if settings["remote"]:
             _run_remotely(target, collected, settings)

@@ -111,6 +111,11 @@ def _import_for(python_type: Any) -> None:
                 _lazy_modules.pop(package, None)
 
 
+def is_pickled(python_type: Any) -> bool:
+    """Whether values of a type travel as pickles, because nothing better is known."""
+    return lookup(python_type) is _fallbacks["pickle"]
+
+
 def literal_type(python_type: Any) -> types_pb2.LiteralType:
     """The contract's type of a Python type. The result is shared: copy it before changing it."""
     try:
