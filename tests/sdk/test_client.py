@@ -290,3 +290,29 @@ def test_lines_are_cut_by_what_is_seen():
     assert live.cut("\x1b[32m12345\x1b[0m678", 8) == "\x1b[32m12345\x1b[0m678"
     assert live.cut("\x1b[32m12345\x1b[0m6789", 8) == "\x1b[32m12345\x1b[0m67…"
     assert live.cut("日本語", 5) == "日本…"
+
+
+def test_a_flyte_is_called_by_its_own_names():
+    calls = []
+
+    class Flyte(grpc.GenericRpcHandler):
+        def service(self, details):
+            calls.append(details.method)
+            if not details.method.startswith("/flyteidl."):
+                return None
+
+            def answer(request, context):
+                return version_pb2.GetVersionResponse().SerializeToString()
+
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2), handlers=[Flyte()])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    connection = channel.Connection(config.PlatformConfig(endpoint=f"127.0.0.1:{port}"))
+    ask(connection)
+    ask(connection)
+    connection.close()
+    server.stop(None).wait()
+    ours, theirs = "/volantidl.service.AdminService/GetVersion", "/flyteidl.service.AdminService/GetVersion"
+    assert calls == [ours, theirs, theirs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import click
@@ -52,6 +53,8 @@ def get(platform_: remote.Remote, *, kind: str, name: str | None, version: str, 
 def _row(one: execution.Execution, form: str) -> dict[str, Any]:
     closure = one.message.closure
     took: Any = closure.duration.ToTimedelta().total_seconds()
+    if not one.is_done:
+        took = time.time() - closure.created_at.ToMicroseconds() / 1e6
     return {
         "name": one.name,
         "phase": one.phase,

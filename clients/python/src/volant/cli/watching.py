@@ -179,6 +179,8 @@ def _lines_of(item: tree.Item, indent: str, tick: int, width: int = 0) -> list[s
         words.append(live.paint(live.duration(item.seconds), dim=True))
     if item.phase not in {"", "SUCCEEDED", "RECOVERED", "RUNNING"}:
         words.append(item.phase.lower().replace("_", " "))
+    if item.hint:
+        words.append(live.paint(item.hint, fg="yellow"))
     lines = ["  ".join(words)]
     if item.error:
         lines.append(f"{indent}       {live.paint(item.error, fg='red')}")

@@ -38,6 +38,7 @@ class Connection:
         self._channel: Any = None
         self._lock = threading.Lock()
         self._answered = False
+        self._flyte_names = settings.flyte_names
 
     def call(
         self, service: str, method: str, request: message.Message, answer: type[M], timeout: float | None = None
@@ -59,22 +60,27 @@ class Connection:
         """The same, with what the platform says beside its answer."""
         import grpc  # noqa: PLC0415 - slow to import, and needed only here
 
-        name = service.replace("volantidl.", "flyteidl.", 1) if self._settings.flyte_names else service
-        remote = self._open().unary_unary(
-            f"/{name}/{method}",
-            request_serializer=type(request).SerializeToString,
-            response_deserializer=answer.FromString,
-        )
+        def remote() -> Any:
+            name = service.replace("volantidl.", "flyteidl.", 1) if self._flyte_names else service
+            return self._open().unary_unary(
+                f"/{name}/{method}",
+                request_serializer=type(request).SerializeToString,
+                response_deserializer=answer.FromString,
+            )
+
         ends = time.monotonic() + (timeout or _DEADLINE)
         for pause in self._pauses():
             left = ends - time.monotonic()
             try:
-                result, done = remote.with_call(
+                result, done = remote().with_call(
                     request, timeout=max(left, 0.001), metadata=(("accept", "application/grpc"),)
                 )
             except grpc.RpcError as cause:
                 code = cause.code()
-                if code is not grpc.StatusCode.UNAVAILABLE:
+                if code is grpc.StatusCode.UNIMPLEMENTED and not self._answered and not self._flyte_names:
+                    self._flyte_names = True  # perhaps it is a Flyte, which knows its own names only
+                    continue
+                if code is not grpc.StatusCode.UNAVAILABLE and code is not grpc.StatusCode.UNIMPLEMENTED:
                     self._answered = self._answered or code is not grpc.StatusCode.DEADLINE_EXCEEDED
                 if code is not grpc.StatusCode.UNAVAILABLE or pause is None or left < pause:
                     raise self._error(method, code.name, cause.details() or "") from cause

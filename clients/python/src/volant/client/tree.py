@@ -42,6 +42,8 @@ class Item:
     elements_failed: int = 0
     error: str = ""
     """Why it failed, in a line."""
+    hint: str = ""
+    """What to do about it."""
     children: list[Item] = dataclasses.field(default_factory=list)
 
     @property
@@ -107,6 +109,8 @@ class Tree:
         item = Item(node.id, _label(planned) if planned is not None else node.name, node.phase)
         item.seconds = _seconds(closure.started_at.ToDatetime(datetime.UTC), closure.duration.ToTimedelta(), item)
         item.is_cached = node.cache_status == "CACHE_HIT"
+        if item.phase == "RUNNING" and planned is not None and (gate := _gate(planned.gate_node)):
+            item.hint = f"volant signal {self._execution.name} {gate} VALUE"
         if node.error is not None and item.phase == "FAILED":
             item.error = last_line(node.error.message)
         if node.message.metadata.is_parent_node:
