@@ -10,7 +10,7 @@ import dataclasses
 import os
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -268,7 +268,8 @@ def _kubernetes_launcher(
             platform.pop(key, None)
     # Pods outlive a restart of the platform: what they write then has the patience that processes have.
     patient = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "12"}
-    told = dataclasses.replace(kubernetes, environment={**patient, **platform, **kubernetes.environment})
+    environment = _with_driver_endpoint({**patient, **platform, **kubernetes.environment})
+    told = dataclasses.replace(kubernetes, environment=environment)
     chance = random.Random()  # noqa: S311 -- spreads pauses, guards nothing
     return KubernetesLauncher(told, clock, blobs=blobs, chance=chance, allowed=Allowances(admin, clock).of)
 
@@ -283,9 +284,14 @@ def _platform_environment(settings: ServerSettings, addresses: Addresses) -> dic
         "AWS_DEFAULT_REGION": blobs.region,
         "FLYTE_PLATFORM_URL": settings.peers.admin or addresses.here,
         "FLYTE_PLATFORM_INSECURE": "true",
-        "VOLANT_DRIVER_ENDPOINT": settings.peers.admin or addresses.here,
     }
     return {name: value for name, value in environment.items() if value}
+
+
+def _with_driver_endpoint(environment: Mapping[str, str]) -> dict[str, str]:
+    """Beside the address that a user's task may change for itself, the one by which drivers reach this platform."""
+    endpoint = environment.get("FLYTE_PLATFORM_URL")
+    return {"VOLANT_DRIVER_ENDPOINT": endpoint, **environment} if endpoint else dict(environment)
 
 
 def _task_environment(settings: ServerSettings, addresses: Addresses) -> dict[str, str]:
@@ -295,7 +301,7 @@ def _task_environment(settings: ServerSettings, addresses: Addresses) -> dict[st
         # Otherwise clients ask the proxy for what is on this machine.
         spared = settings.tasks.environment.get("NO_PROXY") or settings.tasks.environment.get("no_proxy") or ""
         environment["NO_PROXY"] = environment["no_proxy"] = ",".join(filter(None, (spared, _LOOPBACK)))
-    return environment
+    return _with_driver_endpoint(environment)
 
 
 @contextlib.asynccontextmanager
