@@ -176,6 +176,13 @@ def test_cache_policies():
     assert len({one, by_body, both}) == 3
 
 
+def test_cache_of_a_function_without_source():
+    made = {"task": task}
+    exec("@task(cache=True)\ndef typed_in(n: int) -> int:\n    return n\n", made)
+    with pytest.raises(DefinitionError, match=r"typed_in: .*source, which is not there.*Give cache_version"):
+        template_of(made["typed_in"])
+
+
 def test_execution_modes():
     assert isinstance(task(execution_mode=ExecutionMode.DYNAMIC)(number), DynamicTask)
     driven = task(execution_mode=ExecutionMode.EAGER)(number)

@@ -33,7 +33,13 @@ class CacheFunctionBody:
 
     def get_version(self, salt: str, params: VersionParameters) -> str:
         """The hash of the source, without its decorators' indentation."""
-        source = textwrap.dedent(inspect.getsource(params.func))
+        try:
+            source = textwrap.dedent(inspect.getsource(params.func))
+        except (OSError, TypeError) as cause:
+            raise errors.DefinitionError(
+                f"{getattr(params.func, '__qualname__', params.func)}: the cache version is made of the function's "
+                f"source, which is not there (it was typed into a console, or made by a program). Give cache_version=…"
+            ) from cause
         return hashlib.sha256((source + salt).encode()).hexdigest()
 
 

@@ -105,6 +105,11 @@ def interface_of(function: Callable[..., Any]) -> Interface:
                 f"{where(function)}: {function.__name__}() takes {star}{name}; the inputs of a task or workflow are "
                 f"part of its interface, so each needs a name. Use a list or a dict instead"
             )
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+            raise errors.DefinitionError(
+                f"{where(function)}: {function.__name__}() takes {name!r} only by its place ('/' in its signature); "
+                f"the inputs of a task or workflow are given by name. Remove the '/'"
+            )
         inputs[name] = hints.get(name, Any)
         if parameter.default is not MISSING:
             defaults[name] = _accepted(function, name, parameter.default, inputs[name])

@@ -92,6 +92,7 @@ class PythonWorkflow(Workflow, Generic[P, R]):
         self._driver_settings = driver_settings or task.TaskSettings()
         self._lock = threading.RLock()
         self._graph: node.Graph | None = None
+        self._traced_by = 0
         self._failure_node: node.Node | None = None
         self.eager_reason: str = eager_reason
         """Why the body is run eagerly; empty while it isn't."""
@@ -105,6 +106,11 @@ class PythonWorkflow(Workflow, Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it, or add a node, or start a child: whatever calls mean here."""
+        if self._traced_by == threading.get_ident():
+            raise errors.DefinitionError(
+                f"{user_code.caller_line()}: {self.name} calls itself, so its graph would have no end. Make it "
+                f"@dynamic or @eager, and let a condition end it"
+            )
         result: R = super().__call__(*args, **kwargs)
         return result
 
@@ -123,7 +129,11 @@ class PythonWorkflow(Workflow, Generic[P, R]):
             if self.eager_reason:
                 self._graph = self._driven_graph()
                 return
-            graph = tracing.trace(self.function, self.interface, inputs)
+            self._traced_by = threading.get_ident()
+            try:
+                graph = tracing.trace(self.function, self.interface, inputs)
+            finally:
+                self._traced_by = 0
             self._failure_node = failure_node_for(self, self.settings.on_failure, inputs)
         except promises.NeedsValueError as reason:
             self.eager_reason = f"{reason.line}: {reason.operation} needs the value of {reason.promise}"

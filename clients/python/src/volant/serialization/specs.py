@@ -54,6 +54,7 @@ class Translator:
         self.specs: Specs = Specs()
         self._version_of = version_of
         self._sources: dict[str, str] = {}
+        self._open: list[str] = []
 
     def _settings_of(self, one: entity.Entity) -> Settings:
         if self._version_of is None:
@@ -109,6 +110,13 @@ class Translator:
         """A workflow's spec, with the templates of all its sub-workflows."""
         if one.name in self.specs.workflows:
             return self.specs.workflows[one.name]
+        if one.name in self._open:
+            around = " > ".join([*self._open[self._open.index(one.name) :], one.name])
+            raise errors.DefinitionError(
+                f"{one.source}: {one.name} contains itself ({around}), so its graph would have no end. Call one of "
+                f"them from @dynamic or @eager, and let a condition end it"
+            )
+        self._open.append(one.name)
         template = workflow_pb2.WorkflowTemplate(
             id=tasks.identifier(identifier_pb2.WORKFLOW, one.name, self._settings_of(one)),
             interface=one.interface.typed,
@@ -135,6 +143,7 @@ class Translator:
             description=tasks.description(one.settings.docs, one),
         )
         self.specs.workflows[one.name] = spec
+        self._open.remove(one.name)
         return spec
 
     def launch_plan(self, one: launch_plan.LaunchPlan) -> launch_plan_pb2.LaunchPlan:
