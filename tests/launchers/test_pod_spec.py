@@ -250,6 +250,13 @@ def test_what_cannot_be_a_pod(task, words):
         pod_spec.build(made(task), SETTINGS)
 
 
+def test_files_that_nobody_needs_are_no_hindrance():
+    """flytekit asks for them for each ContainerTask."""
+    task = container()
+    task.container.data_config.enabled = True
+    assert pod_spec.build(made(task), SETTINGS) == pod_spec.build(made(container()), SETTINGS)
+
+
 def test_a_malformed_amount():
     task = container()
     task.container.resources.requests[0].value = "lots"

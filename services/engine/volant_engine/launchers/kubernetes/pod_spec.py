@@ -127,15 +127,20 @@ def _draft(attempt: port.Attempt, settings: kubernetes_settings.KubernetesSettin
     raise refusals.not_runnable(task)
 
 
+def _check_files(attempt: port.Attempt, config: tasks_pb2.DataLoadingConfig) -> None:
+    interface = attempt.task.interface
+    if config.enabled and (interface.inputs.variables or interface.outputs.variables):
+        raise errors.InvalidArgumentError(
+            f"the task {attempt.task.id.name} wants its inputs as files (data_config), which pods are not given yet"
+        )
+
+
 def _container(attempt: port.Attempt, settings: kubernetes_settings.KubernetesSettings) -> dict[str, Any]:
     told = attempt.task.container
     image = told.image or settings.default_image
     if not image:
         raise errors.InvalidArgumentError(f"the task {attempt.task.id.name} names no container image")
-    if told.data_config.enabled:
-        raise errors.InvalidArgumentError(
-            f"the task {attempt.task.id.name} wants its inputs as files (data_config), which pods are not given yet"
-        )
+    _check_files(attempt, told.data_config)
     # As many of the arguments are the command as the task wrote there: an image's own entry point counts otherwise.
     command = list(attempt.arguments[: len(told.command)])
     arguments = list(attempt.arguments[len(told.command) :])
@@ -160,10 +165,7 @@ def _pod(attempt: port.Attempt) -> _Draft:
         raise errors.InvalidArgumentError(
             f"the task {attempt.task.id.name} is a pod; its config must name the main container as {PRIMARY!r}"
         )
-    if pod.data_config.enabled:
-        raise errors.InvalidArgumentError(
-            f"the task {attempt.task.id.name} wants its inputs as files (data_config), which pods are not given yet"
-        )
+    _check_files(attempt, pod.data_config)
     metadata = pod.metadata
     return _primed(attempt, _Draft(plain(pod.pod_spec), primary, dict(metadata.labels), dict(metadata.annotations)))
 
