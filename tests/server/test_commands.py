@@ -1,5 +1,6 @@
 """The commands as a person meets them: what is said, when something is in the way too."""
 
+import json
 import os
 import signal
 import socket
@@ -34,7 +35,10 @@ def register(address: str, project: str) -> None:
 
 def test_it_starts_clean_and_continues_on_a_used_folder(up: Callable[..., Up]) -> None:
     first = up().ready()
-    assert "pyflyte run --remote" in first.said, "says what to do next"
+    assert first.process.stdout is not None
+    following = first.process.stdout.readline(), first.process.stdout.readline()
+    assert following[0] == f"Next: VOLANT_ENDPOINT={first.address('gRPC')} volant run --remote FILE.py WORKFLOW\n"
+    assert "pyflyte run --remote" in following[1]
     port = int(first.address("gRPC").rpartition(":")[2])
     for host in ["127.0.0.1", *(["::1"] if sockets.has_ipv6_loopback() else [])]:
         with socket.create_connection((host, port), 5):
@@ -68,6 +72,8 @@ def test_a_second_start_status_and_down(up: Callable[..., Up], tmp_path: Path) -
     status = volant("status", "--data", data)
     assert status.returncode == 0
     assert first.address("gRPC") in status.stdout
+    told = json.loads(volant("status", "--data", data, "-o", "json").stdout)
+    assert (told["running"], told["ready"], told["grpc"][0]) == (True, True, first.address("gRPC"))
     down = volant("down", "--data", data)
     assert (down.returncode, down.stderr) == (0, "")
     assert "is stopped" in down.stdout
@@ -126,6 +132,7 @@ def test_secrets(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "data"))
     assert volant("secret", "set", *data, "group", "key", given="value\n").returncode == 0
     assert volant("secret", "list", *data).stdout == "group/key\n"
+    assert json.loads(volant("secret", "list", *data, "-o", "json").stdout) == [{"group": "group", "key": "key"}]
     assert stat.S_IMODE((tmp_path / "data" / "secrets.json").stat().st_mode) == 0o600
     assert "value" in (tmp_path / "data" / "secrets.json").read_text()
     assert volant("secret", "delete", *data, "group", "key").returncode == 0

@@ -4,7 +4,9 @@ Exit codes: 0 done, 1 refused, 2 the command line is wrong, 3 (`status`) nothing
 """
 
 import argparse
+import dataclasses
 import getpass
+import json
 import os
 import signal
 import subprocess
@@ -81,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="say whether and where the platform runs")
     _add_data(status)
+    _add_output(status)
     status.set_defaults(run=_status)
 
     _add_secret(commands)
@@ -112,6 +115,8 @@ def _add_secret(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         if name != "list":
             action.add_argument("group")
             action.add_argument("key")
+        else:
+            _add_output(action)
         action.set_defaults(run=run)
 
 
@@ -119,6 +124,10 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, default=data_folder.DEFAULT, metavar="DIR", help=f"the data folder ({data_folder.DEFAULT})"
     )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="how to print (text)")
 
 
 def _up(told: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -206,6 +215,11 @@ def _down(told: argparse.Namespace, _environment: Mapping[str, str]) -> int:
 def _status(told: argparse.Namespace, _environment: Mapping[str, str]) -> int:
     folder = data_folder.DataFolder(told.data)
     state = folder.state()
+    if told.output == "json":
+        is_running = folder.is_locked()
+        known = dataclasses.asdict(state) if is_running and state is not None else {"ready": False}
+        terminal.say(json.dumps({"data": str(folder.root), "running": is_running, **known}))
+        return 0 if is_running else 3
     if not folder.is_locked():
         terminal.say(f"Volant does not run on {folder.root}; `volant up` starts it.")
         return 3
@@ -229,7 +243,11 @@ def _secret_set(told: argparse.Namespace, _environment: Mapping[str, str]) -> in
 
 
 def _secret_list(told: argparse.Namespace, _environment: Mapping[str, str]) -> int:
-    for group, key in _secrets(told).list():
+    found = _secrets(told).list()
+    if told.output == "json":
+        terminal.say(json.dumps([{"group": group, "key": key} for group, key in found]))
+        return 0
+    for group, key in found:
         terminal.say(f"{group}/{key}")
     return 0
 

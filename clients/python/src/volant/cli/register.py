@@ -16,6 +16,9 @@ from volant.cli import live, loading, platform
 from volant.client import code, registration, remote
 from volant.serialization import settings as serialization_settings
 
+_SHORT = 20
+"""Lines up to which a summary names what is unchanged too."""
+
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=pathlib.Path))
@@ -154,7 +157,10 @@ class _Told:
         width = max((len(module) for module, _, _ in groups), default=0)
         lines = {key: _counted(kinds) for key, kinds in groups.items()}
         column = max(map(len, lines.values()), default=0)
+        is_short = len(lines) <= _SHORT
         for (module, is_new, version), kinds in sorted(lines.items()):
+            if not is_new and not is_short:
+                continue
             mark = live.paint("✔", fg="green") if is_new else live.paint("=", dim=True)
             platform.progress(f"{mark} {module:<{width}}  {kinds:<{column}}  {live.paint(version, dim=True)}")
         new = sum(one.is_new for one in self._outcomes)
