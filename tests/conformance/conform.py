@@ -1,6 +1,6 @@
 """What `make conformance` prints: recordings of the real Flyte, and how many answers of Volant's are equal, accepted or different.
 
-    python tests/conformance/conform.py [--quick] [--endpoint HOST:PORT] [--keep FOLDER]
+    python tests/conformance/conform.py [--quick] [--endpoint HOST:PORT [--image IMAGE]] [--keep FOLDER]
 
 Without --endpoint it starts a platform of its own on a fresh folder. --quick leaves out the scenarios that take longest.
 """
@@ -62,9 +62,8 @@ def scenarios(quick: bool) -> tuple[steps.Scenario, ...]:
     return tuple(one for one in chosen if one.quick or not quick)
 
 
-def run_scenarios(tally: Tally, endpoint: str, chosen: tuple[steps.Scenario, ...], out: Path) -> None:
+def run_scenarios(tally: Tally, at: drive.Endpoint, chosen: tuple[steps.Scenario, ...], out: Path) -> None:
     """Run scenarios at an endpoint and hold them against their recordings."""
-    at = drive.Endpoint(endpoint, f"r{secrets.token_hex(4)}", pause=0.1, limit=120)
     recording.record(at, chosen, out, at_once=3, say=lambda _: None)
     for one in chosen:
         if (out / f"{one.name}.json").exists():
@@ -101,12 +100,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--endpoint", default="")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--image", default=drive.IMAGE, help="in which tasks run, where they are pods")
     parser.add_argument("--keep", type=Path, help="where our own recordings are kept")
     told = parser.parse_args()
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder, endpoint_of(told.endpoint) as endpoint:
         run_calls(tally, endpoint)
-        run_scenarios(tally, endpoint, scenarios(told.quick), told.keep or Path(folder))
+        at = drive.Endpoint(endpoint, f"r{secrets.token_hex(4)}", told.image, pause=0.1, limit=120)
+        run_scenarios(tally, at, scenarios(told.quick), told.keep or Path(folder))
     print(tally)
     return 1 if tally.different or (tally.unused() and not told.quick) else 0
 
