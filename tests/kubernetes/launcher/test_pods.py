@@ -6,7 +6,7 @@ import json
 
 import pytest
 from kubernetes_world import IMAGE, KubernetesWorld, kubectl
-from test_failures import PATIENCE, USER, ended, limited, pod, shell, started
+from test_failures import PATIENCE, SYSTEM, USER, ended, limited, pod, shell, started
 
 from volant_core import errors
 from volant_engine.launchers import port
@@ -258,3 +258,42 @@ async def test_a_foreign_pod_of_the_same_name_is_left_alone(world):
     error = await ended(world, "a")
     assert error.code == "PodNameTaken"
     assert "pod/a" in await asyncio.to_thread(kubectl, "-n", world.namespace, "get", "pods", "-o", "name")
+
+
+async def test_a_pod_with_an_accelerator_that_is_preempted(world):
+    """The node is said to have one GPU; the attempt gets it, and loses it to a pod that counts for more."""
+    (node,) = (await asyncio.to_thread(kubectl, "get", "nodes", "-o", "name")).split()
+    label, path = "k8s.amazonaws.com/accelerator", "/status/capacity/nvidia.com~1gpu"
+    gpu = json.dumps([{"op": "add", "path": path, "value": "1"}])
+    high = {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "value": 1000,
+        "metadata": {"name": world.namespace},
+    }
+    limits = {"cpu": "10m", "memory": "16Mi", "nvidia.com/gpu": "1"}
+    container = {"name": "a", "image": IMAGE, "command": ["sleep", "1"], "resources": {"limits": limits}}
+    rival = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "rival", "namespace": world.namespace},
+        "spec": {"priorityClassName": world.namespace, "restartPolicy": "Never", "containers": [container]},
+    }
+    try:
+        await asyncio.to_thread(kubectl, "label", node, f"{label}=of-the-test")
+        await asyncio.to_thread(kubectl, "patch", node, "--subresource=status", "--type=json", "-p", gpu)
+        await asyncio.to_thread(kubectl, "create", "-f", "-", given=json.dumps(high))
+        attempt = shell(world, "a", "sleep 600")
+        attempt.task.container.resources.requests.append(R.ResourceEntry(name=R.GPU, value="1"))
+        attempt.task.extended_resources.gpu_accelerator.device = "of-the-test"
+        await world.launcher.launch(attempt)
+        await started(world, "a")
+        await asyncio.to_thread(kubectl, "create", "-f", "-", given=json.dumps(rival))
+        error = await ended(world, "a")
+        assert (error.kind, error.worker) == (SYSTEM, "retryable")
+        assert "PreemptionByScheduler" in error.message
+    finally:
+        await asyncio.to_thread(kubectl, "label", node, f"{label}-", check=False)
+        gone = json.dumps([{"op": "remove", "path": path}])
+        await asyncio.to_thread(kubectl, "patch", node, "--subresource=status", "--type=json", "-p", gone, check=False)
+        await asyncio.to_thread(kubectl, "delete", "priorityclass", world.namespace, check=False)
