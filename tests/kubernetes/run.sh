@@ -91,7 +91,9 @@ engine: {replicas: 2, resources: {requests: {cpu: 50m, memory: 128Mi}}}
 settings:
   admin: {dispatch: {lease: 5}}
   # One small node.
-  kubernetes: {cpu: 50m, memory: 100Mi, default_image: "$task_image", namespace: "$namespace-{project}-{domain}"}
+  kubernetes:
+    {cpu: 50m, memory: 300Mi, default_image: "$task_image", namespace: "$namespace-{project}-{domain}",
+     keep_succeeded_seconds: 1800}
 V
 }
 

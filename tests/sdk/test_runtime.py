@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from volant import errors
 from volant.runtime import arguments, entrypoint, fast
 from volant.storage import folder, router
 from volant.types import engine
@@ -333,3 +334,23 @@ def test_process_that_dies_leaves_nothing(attempt):
     flows = pathlib.Path(__file__).parent / "flows"
     assert subprocess.run(command, cwd=flows, check=False, timeout=60).returncode == 3
     assert attempt.files == []
+
+
+@pytest.mark.parametrize("has_filters", [True, False], ids=["newer", "before-3.11.4"])
+def test_code_is_unpacked_and_stays_in_its_folder(tmp_path, monkeypatch, has_filters) -> None:
+    if not has_filters:
+        monkeypatch.delattr(tarfile, "data_filter")
+    (tmp_path / "flow.py").write_text("x = 1\n")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    for archive, name, inside in (
+        ("good", "flow.py", "code/flow.py"),
+        ("up", "flow.py", "../flow.py"),
+        ("link", "link", "link"),
+    ):
+        with tarfile.open(tmp_path / f"{archive}.tar.gz", "w:gz") as made:
+            made.add(tmp_path / name, arcname=inside)
+    fast.unpack(str(tmp_path / "good.tar.gz"), tmp_path / "into")
+    assert (tmp_path / "into" / "code" / "flow.py").read_text() == "x = 1\n"
+    for archive in ("up", "link"):
+        with pytest.raises((errors.DefinitionError, tarfile.TarError)):
+            fast.unpack(str(tmp_path / f"{archive}.tar.gz"), tmp_path / "into")

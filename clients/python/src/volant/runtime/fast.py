@@ -59,6 +59,18 @@ def unpack(distribution: str, folder: pathlib.Path) -> None:
     router.download(distribution, archive)
     try:
         with tarfile.open(archive) as opened:
-            opened.extractall(folder, filter="data")
+            if hasattr(tarfile, "data_filter"):
+                opened.extractall(folder, filter="data")
+            else:  # Python 3.11.0 to 3.11.3, which Debian 12 has
+                _extract(opened, folder)
     finally:
         archive.unlink(missing_ok=True)
+
+
+def _extract(opened: tarfile.TarFile, folder: pathlib.Path) -> None:
+    """Unpack plain files and folders; whatever else there may be is not code, and may lead out of the folder."""
+    for member in opened:
+        inside = (folder / member.name).resolve().is_relative_to(folder)
+        if not inside or not (member.isfile() or member.isdir()):
+            raise errors.DefinitionError(f"{member.name!r} in the uploaded code is not a file below its folder")
+        opened.extract(member, folder)
