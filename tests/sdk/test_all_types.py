@@ -27,6 +27,7 @@ from volant import Directory, File, FlyteError, HashMethod, StructuredDataset, c
 from volant.authoring import hints
 from volant.errors import TypeMismatchError
 from volant.types import engine
+from volant.types.frames import kwtypes
 from volantidl.core import literals_pb2
 
 polars = pytest.importorskip("polars")
@@ -399,6 +400,23 @@ def test_what_can_not_be(value: Any, python_type: Any, said: str, tmp_path: path
         pytest.raises(TypeMismatchError, match=said),
     ):
         engine.to_literal(value, python_type)
+
+
+@pytest.mark.parametrize("frame_type", [pd.DataFrame, polars.DataFrame, pa.Table])
+def test_columns_that_are_not_there(frame_type: Any, tmp_path: pathlib.Path) -> None:
+    with context.using(context.Context(raw_output_prefix=str(tmp_path))):
+        literal = engine.to_literal(pd.DataFrame({"a": [1]}), pd.DataFrame)
+        if frame_type is pa.Table:  # gives what there is
+            assert engine.to_python(literal, Annotated[frame_type, kwtypes(a=int)]).column_names == ["a"]
+            return
+        with pytest.raises(
+            TypeMismatchError, match="cannot be read as .* with the columns zz: .*Change the annotation"
+        ):
+            engine.to_python(literal, Annotated[frame_type, kwtypes(zz=int)])
+        place = pathlib.Path(literal.scalar.structured_dataset.uri, "00000")
+        place.write_bytes(b"no parquet")
+        with pytest.raises(TypeMismatchError, match="cannot be read as"):
+            engine.to_python(literal, frame_type)
 
 
 def test_nan() -> None:

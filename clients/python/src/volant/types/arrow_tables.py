@@ -21,7 +21,8 @@ def _to_parquet(table: Any) -> bytes:
 
 def _from_parquet(parts: Sequence[bytes], columns: Sequence[str] | None) -> Any:
     wanted = list(columns) if columns is not None else None
-    return pa.concat_tables([pq.read_table(io.BytesIO(part), columns=wanted) for part in parts])
+    table = pa.concat_tables([pq.read_table(io.BytesIO(part), columns=wanted) for part in parts])
+    return table.select(wanted) if wanted is not None else table  # reading leaves out what is not there
 
 
 def _to_csv(table: Any) -> bytes:

@@ -141,7 +141,17 @@ def read(
         raise errors.TypeMismatchError(
             f"{transformer.describe(frame_type)} cannot be read from {file_format!r}; known are {', '.join(formats)}"
         )
-    return chosen.decode(_parts(uri, file_format, store or router.store_for(uri)), columns)
+    parts = _parts(uri, file_format, store or router.store_for(uri))
+    try:
+        return chosen.decode(parts, columns)
+    except errors.VolantError:
+        raise
+    except Exception as cause:  # as when writing
+        wanted = f" with the columns {', '.join(columns)}" if columns is not None else ""
+        raise errors.TypeMismatchError(
+            f"the table at {uri} cannot be read as {transformer.describe(frame_type)} from {file_format or PARQUET}"
+            f"{wanted}: {str(cause).strip().partition(chr(10))[0]}. Change the annotation, or what writes the table"
+        ) from cause
 
 
 def _parts(uri: str, file_format: str, store: port.Store) -> list[bytes]:
