@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 _LIMIT_S = 120
+_TOLD = 160
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _NOISE = re.compile(r"^[\s╭╰│─┏┡└┃━┓┩┴┬┼+|-]*$")
 
@@ -167,12 +168,15 @@ class Runner:
 
     def _telling(self, step: Step, said: str) -> str:
         lines = [line.strip(" |│") for line in said.splitlines() if not _NOISE.match(line)]
-        if step.shows:
-            matching = [line for line in lines if re.search(self._fill(step.shows), line)]
-            lines = matching or lines
-        text = lines[0] if lines and step.shows else (lines[-1] if lines else "")
+        text = lines[-1] if lines else ""
+        for line in lines if step.shows else ():
+            found = re.search(self._fill(step.shows), line)
+            if found:
+                # Of a long line, where the thing is.
+                text = line if len(line) < _TOLD else f"… {line[found.start() : found.end() + 20]}"
+                break
         for name, value in sorted(self.variables.items(), key=lambda item: -len(item[1])):
             if len(value) > 3:
                 text = text.replace(value, f"{{{name}}}")
         text = re.sub(r"\d{4}-\d\d-\d\d[T ][\d:.]+(Z|\+[\d:]+)?", "<time>", text)
-        return re.sub(r"\s+", " ", text)[:160]
+        return re.sub(r"\s+", " ", text)[:_TOLD]

@@ -85,7 +85,7 @@ PLUGINS = Client(
     NEWEST.flytekit,
     NEWEST.python,
     NEWEST.as_of,
-    (*NEWEST.extras, *(f"flytekitplugins-{name}" for name in _PLUGINS), "ipykernel", "scikit-learn"),
+    (*NEWEST.extras, *(f"flytekitplugins-{name}" for name in _PLUGINS), "ipykernel", "plotly", "scikit-learn"),
     "-plugins",
 )
 """The newest with its plugins."""

@@ -192,11 +192,16 @@ EXECUTE = [
 UPDATE = [
     Step(
         "flytectl update launchplan command_flows.simple.plain -p {project} -d development --version v1 --activate --force",
-        "updated|activated",
+        "No changes detected",
+        remark="it is since `--enableSchedule`",
     ),
     Step(
         "flytectl update launchplan command_flows.simple.plain -p {project} -d development --version v1 --deactivate --force",
         "updated|deactivated",
+    ),
+    Step(
+        "flytectl update launchplan command_flows.simple.plain -p {project} -d development --version v1 --activate --force",
+        "updated launch plan successfully",
     ),
     Step(
         "flytectl update launchplan command_flows.simple.plain -p {project} -d development --version v9 --activate --force",

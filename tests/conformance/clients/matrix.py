@@ -2,8 +2,8 @@
 
     matrix.py [--client NAME]… [--check CHECK]… [--write]
 
-With --write, the table in docs/compatibility.md is made anew, of the last whole run of each client on this machine. The
-exit code is 1 when a check failed or a client could not be had.
+With --write, the table in docs/compatibility.md is made anew, of the last run of each check on this machine. The exit
+code is 1 when a check failed or a client could not be had.
 """
 
 import argparse
@@ -68,8 +68,7 @@ def main() -> int:
         try:
             results = run_client(client, arguments.check)
             tried += results
-            if not arguments.check:
-                page.keep(client, results)
+            page.keep(client, results)
         except environments.UnavailableError as error:
             unavailable[client.name] = str(error)
             print(f"{client.name}: {error}")

@@ -13,9 +13,14 @@ _SIGNS = {"ok": "✓", "absent": "–", "failed": "**fails**"}
 
 
 def keep(client: environments.Client, results: list[dict[str, Any]]) -> None:
-    """Remember what a client's run gave."""
-    _RESULTS.mkdir(parents=True, exist_ok=True)
-    (_RESULTS / f"{client.name}.json").write_text(json.dumps(results, indent=1))
+    """Remember what a client's run gave, of each check the last."""
+    known = (
+        {one["check"]: one for one in json.loads(_path(client.name).read_text())} if _path(client.name).exists() else {}
+    )
+    for gone in ("all", "server log"):
+        known.pop(gone, None)
+    known.update({one["check"]: one for one in results})
+    keep_rows(client.name, list(known.values()))
 
 
 def keep_rows(name: str, rows: list[dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """Eager workflows: of the first kind (flytekit.experimental, with FlyteRemote) and of the second (flytekit.eager)."""
 
+import datetime
 import os
 
 from flytekit import task
@@ -40,7 +41,15 @@ else:
         default_domain="development",
     )
 
-    @eager(remote=_REMOTE, client_secret_group="clients", client_secret_key="word")
     async def outer(x: int) -> int:
         first = await add_one(x=x)
         return first * 10 if first > 1 else 0
+
+    # 1.12 fails in its clean-up without a time-out, and the decorator forgets it.
+    outer = eager(
+        outer,
+        remote=_REMOTE,
+        client_secret_group="clients",
+        client_secret_key="word",
+        timeout=datetime.timedelta(minutes=5),
+    )
