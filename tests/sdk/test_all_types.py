@@ -406,11 +406,8 @@ def test_what_can_not_be(value: Any, python_type: Any, said: str, tmp_path: path
 def test_columns_that_are_not_there(frame_type: Any, tmp_path: pathlib.Path) -> None:
     with context.using(context.Context(raw_output_prefix=str(tmp_path))):
         literal = engine.to_literal(pd.DataFrame({"a": [1]}), pd.DataFrame)
-        if frame_type is pa.Table:  # gives what there is
-            assert engine.to_python(literal, Annotated[frame_type, kwtypes(a=int)]).column_names == ["a"]
-            return
         with pytest.raises(
-            TypeMismatchError, match="cannot be read as .* with the columns zz: .*Change the annotation"
+            TypeMismatchError, match=r"cannot be read as .* with the columns zz: .*Change the annotation"
         ):
             engine.to_python(literal, Annotated[frame_type, kwtypes(zz=int)])
         place = pathlib.Path(literal.scalar.structured_dataset.uri, "00000")
