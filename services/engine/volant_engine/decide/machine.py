@@ -121,9 +121,9 @@ def _written(run: state.Run, event: events.Written) -> None:
 def _children_added(run: state.Run, event: events.ChildrenAdded) -> None:
     for child in event.children:
         node = run.nodes.get(child.parent_node_id)
-        if node is None or node.tasks is None:
+        if node is None or not drivers.has_begun(node):
             run.driven.setdefault(child.parent_node_id, []).append(child)
-        elif not node.is_terminal:
+        else:
             drivers.add(run, node, (child,))
 
 

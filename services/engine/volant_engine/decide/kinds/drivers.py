@@ -7,7 +7,7 @@ for them by the same keys. They end before their driver's node does.
 from collections.abc import Sequence
 
 from volant_core.model import layout
-from volant_engine.decide import graphs, lifecycle, scopes, state
+from volant_engine.decide import bindings, graphs, lifecycle, scopes, state
 from volantidl.core import compiler_pb2, literals_pb2
 
 
@@ -15,6 +15,11 @@ def drives(node: state.Node) -> bool:
     """Whether the node is made to wait for others: it counts against no bound, or they could wait for one another."""
     task = node.spec.task
     return task is not None and task.metadata.is_eager
+
+
+def has_begun(node: state.Node) -> bool:
+    """Whether the node has been started here, so that nothing will be taken up for it; false also once it has ended."""
+    return node in node.scope.live and not isinstance(node.detail, bindings.Values)
 
 
 def take_up(run: state.Run, node: state.Node) -> None:
