@@ -58,8 +58,14 @@ def _matrix(clients: Sequence[environments.Client]) -> list[str]:
     lines = ["| | " + " | ".join(heads) + " |", "|---|" + "---|" * len(clients)]
     checks = list(dict.fromkeys(one["check"] for given in results.values() for one in given))
     for check in checks:
-        cells = [_cell(outcomes[client.name].get(check)) for client in clients]
-        lines.append(f"| {check.replace('_', ' ')} | " + " | ".join(cells) + " |")
+        row = [outcomes[client.name].get(check) for client in clients]
+        label = check.replace("_", " ")
+        remarks = {one["detail"] for one in row if one is not None and one["outcome"] == "ok"}
+        same = len(remarks) == 1
+        if same:
+            label += f" ({remarks.pop()})".replace(" ()", "")
+        cells = [_SIGNS["ok"] if same and one and one["outcome"] == "ok" else _cell(one) for one in row]
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return lines
 
 
