@@ -316,3 +316,40 @@ def test_a_flyte_is_called_by_its_own_names():
     server.stop(None).wait()
     ours, theirs = "/volantidl.service.AdminService/GetVersion", "/flyteidl.service.AdminService/GetVersion"
     assert calls == [ours, theirs, theirs]
+
+
+@pytest.fixture
+def behind_tls(tmp_path):
+    """A platform whose certificate nobody knows; its port, and the certificate's file."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2), handlers=[Flaky()])
+    credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    yield f"localhost:{port}", str(certificate)
+    server.stop(None).wait()
+
+
+def test_tls(behind_tls):
+    endpoint, certificate = behind_tls
+
+    def reach(**settings):
+        connection = channel.Connection(config.PlatformConfig(endpoint=endpoint, insecure=False, **settings))
+        try:
+            return ask(connection, timeout=10)
+        finally:
+            connection.close()
+
+    assert reach(ca_cert_file=certificate)
+    assert reach(skip_verify=True)
+    with pytest.raises(RemoteError, match="its certificate is not trusted"):
+        reach()
+    with pytest.raises(DefinitionError, match="cannot read the certificates in /nowhere"):
+        reach(ca_cert_file="/nowhere.pem")
+    plain = channel.Connection(config.PlatformConfig(endpoint=endpoint, insecure=True))
+    with pytest.raises(RemoteError, match="does it want TLS"):
+        ask(plain, timeout=10)
+    plain.close()
