@@ -76,7 +76,7 @@ def _essence(url: str) -> str:
     parts = urllib.parse.urlsplit(url)
     key = urllib.parse.unquote(parts.path).removeprefix("/").partition("/")[2]
     given = urllib.parse.parse_qs(parts.query)
-    return f"{key} for {given['X-Amz-Expires'][0]} s with {given['X-Amz-SignedHeaders'][0]}"
+    return f"{key} for {given.get('X-Amz-Expires')} s with {given.get('X-Amz-SignedHeaders')}"
 
 
 def _outcome(answer: recordings.Answer | None) -> str:

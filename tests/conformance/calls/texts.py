@@ -32,6 +32,7 @@ _ENUMS = (
 )
 _NAMES = {name for enum in _ENUMS for name, _ in enum.items()} - {"UNSPECIFIED", "UNDEFINED", "UNKNOWN", "ERROR"}
 _ERROR = re.compile(r"Error \d+: Code: (\w+)")
+_LONGEST = 1000  # characters of a value; no text repeats more
 _FOLLOWS = "ParameterNotBound"
 _OTHERWISE = "different structure already exists"
 
@@ -61,7 +62,7 @@ def words(request: message.Message) -> Iterator[str]:
             if isinstance(entry, message.Message):
                 yield from words(entry)
             else:
-                yield from _WORD.findall(str(entry))
+                yield from _WORD.findall(str(entry)[:_LONGEST])
                 if isinstance(content, Mapping):
                     value = content[entry]
                     yield from words(value) if isinstance(value, message.Message) else _WORD.findall(str(value))
