@@ -61,10 +61,8 @@ def test_grpcurl(platform: platform_up.Platform) -> None:
 
 @pytest.mark.timeout(600)
 def test_the_oldest_flytekit() -> None:
-    try:
-        environments.make(OLDEST)
-    except environments.UnavailableError as error:
-        pytest.skip(f"its environment cannot be made here: {error}")
+    if not OLDEST.interpreter.exists():
+        pytest.skip(f"no environment {OLDEST.name}: `make clients` makes it, and tries every release with all checks")
     results = matrix.run_client(OLDEST, OLD_CHECKS)
     assert [one["check"] for one in results] == sorted(OLD_CHECKS, key=[one["check"] for one in results].index)
     assert not [one for one in results if one["outcome"] == "failed"]
