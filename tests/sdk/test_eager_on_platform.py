@@ -140,6 +140,7 @@ def platform(tmp_path):
     running.stop()
 
 
+@pytest.mark.timeout(300)
 def test_one_slot_and_twenty_and_a_server_that_is_killed(platform, eager_flows, tmp_path):
     """Platforms of its own take a while to start: three tests in one."""
     platform.start()
@@ -165,6 +166,7 @@ def test_one_slot_and_twenty_and_a_server_that_is_killed(platform, eager_flows, 
     assert execution.outputs["o0"] == 6, "drivers in drivers hold no slot"
 
 
+@pytest.mark.timeout(300)
 def test_a_driver_on_a_machine_that_is_gone(platform, eager_flows):
     """Server and driver are killed together: both start again, the children do not."""
     platform.start()
