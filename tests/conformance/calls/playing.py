@@ -69,7 +69,7 @@ class Player:
             time.sleep(_PAUSE_S)
 
     def _ask(self, call: reading.Call, group: str, run: str) -> recordings.Answer:
-        data = request_of(call, group, run).SerializeToString() + bytes.fromhex(call.hex)
+        data = request_of(call, group, run).SerializeToString() + bytes.fromhex(reading.filled(call.hex, group, run))
         try:
             reply = self._method(call.service, call.method)(data, timeout=_TIMEOUT_S)
         except grpc.RpcError as error:
