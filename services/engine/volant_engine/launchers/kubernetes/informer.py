@@ -95,14 +95,20 @@ class Informer:
         if not name or (known is not None and _version_of(known) >= _version_of(pod)):
             return
         light = self.pods[name] = _lightened(pod)
-        self._changed(name, light, True)
+        self._tell(name, light, is_there=True)
 
     def _lose(self, pod: Mapping[str, Any]) -> None:
         name = _attempt_of(pod)
         known = self.pods.get(name)
         if known is not None and known["metadata"]["uid"] == pod["metadata"]["uid"]:
             del self.pods[name]
-            self._changed(name, _lightened(pod), False)
+            self._tell(name, _lightened(pod), is_there=False)
+
+    def _tell(self, name: str, pod: Pod, *, is_there: bool) -> None:
+        try:
+            self._changed(name, pod, is_there)
+        except Exception:  # noqa: BLE001 -- the supervisor of pods: one that is odd must not blind us for others
+            _log.exception("what a pod says is not understood", attempt=name)
 
 
 def _attempt_of(pod: Mapping[str, Any]) -> str:

@@ -284,13 +284,19 @@ class KubernetesLauncher:
             said = await self._logs.tail(run.source, _LAST_LINES)
             if said:
                 verdict.error.message += f" The last that it said:\n{said}"
-        if verdict.error.code == "OOMKilled":
-            manifest = await self._manifest(run.attempt)
-            main = next(one for one in manifest["spec"]["containers"] if one["name"] == run.source.container)
-            memory = main["resources"].get("limits", {}).get("memory", "")
-            if memory:
-                await growth.note(self._blobs, run.attempt, memory)
+        if verdict.error.code == "OOMKilled" and self._settings.oom_factor:
+            try:
+                await self._note_memory(run)
+            except errors.VolantError as error:
+                _log.warning("the next attempt will have no more memory", attempt=run.name, error=error.message)
         self._end_run(run, verdict, has_log=True)
+
+    async def _note_memory(self, run: _Run) -> None:
+        manifest = await self._manifest(run.attempt)
+        main = next(one for one in manifest["spec"]["containers"] if one["name"] == run.source.container)
+        memory = main["resources"].get("limits", {}).get("memory", "")
+        if memory:
+            await growth.note(self._blobs, run.attempt, memory)
 
     async def _conclude_gone(self, run: _Run, verdict: pod_status.Verdict) -> None:
         """The pod is not there any more."""
@@ -308,10 +314,18 @@ class KubernetesLauncher:
 
     async def _has_results(self, attempt: port.Attempt) -> bool:
         prefix = attempt.output_prefix.rstrip("/")
-        for name in _RESULTS:
-            if await self._blobs.head(f"{prefix}/{name}") is not None:
-                return True
-        return False
+        pause, longest = self._settings.retry_seconds
+        while True:
+            try:
+                for name in _RESULTS:
+                    if await self._blobs.head(f"{prefix}/{name}") is not None:
+                        return True
+            except errors.UnavailableError as away:
+                _log.warning("can't tell what an attempt left", attempt=attempt.name, error=away.message)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, longest)
+            else:
+                return False
 
     # Ending
 
