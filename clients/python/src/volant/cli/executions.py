@@ -40,7 +40,8 @@ def finish(ended: execution.Execution, form: str | None, *, was_watched: bool = 
         platform.show_outputs(dict(ended.outputs), form)
         return
     text = str(ended.failure())
-    failed = next((node for node in ended.all_nodes() if node.phase == "FAILED" and not node.is_parent), None)
+    candidates = [node for node in ended.all_nodes() if node.phase == "FAILED"]
+    failed = next((node for node in candidates if not node.is_parent), candidates[-1] if candidates else None)
     if failed is not None:
         if was_watched and ended.error is not None:
             text = f"execution {ended.name} failed in {failed.id}: {tree.last_line(ended.error.message)}"

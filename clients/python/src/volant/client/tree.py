@@ -116,8 +116,9 @@ class Tree:
         if node.message.metadata.is_parent_node:
             inside = self._template_of(planned)
             item.children = [self._item(child, inside) for child in node.children]
-            if planned is None and (attempts := node.attempts):
-                item.label = _short(attempts[-1].id.task_id.name)
+            # Dynamic and eager tasks are tasks too, and have others inside.
+            if planned is None or planned.WhichOneof("target") == "task_node":
+                self._look_at_task(node, item)
         elif item.phase not in {"QUEUED", "SKIPPED"} and not item.is_cached:
             self._look_at_task(node, item)
         if item.has_ended and all(child.has_ended for child in item.children):

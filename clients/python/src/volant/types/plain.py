@@ -15,6 +15,7 @@ import decimal
 import enum
 import json
 import pathlib
+import threading
 import types
 import typing
 import uuid
@@ -34,6 +35,9 @@ TAG = "msgpack"
 Convert = Callable[[Any], Any]
 _encoders: dict[Any, Convert] = {}
 _decoders: dict[Any, Convert] = {}
+_building = threading.RLock()
+_begun: set[tuple[int, Any]] = set()
+"""Converters that are being built, by the thread that has the lock."""
 _custom: dict[type, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {}
 
 _AS_TEXT: dict[type, Convert] = {
@@ -88,15 +92,25 @@ def _cached(cache: dict[Any, Convert], python_type: Any, build: Callable[[Any], 
         found = cache.get(python_type)
     except TypeError:
         return build(python_type)
-    if found is None:
-        # A class may contain itself: what is found while building refers to the finished converter.
-        cache[python_type] = lambda value: cache[python_type](value)  # noqa: PLW0108 - looked up when it's called
+    return found if found is not None else _built(cache, python_type, build)
+
+
+def _built(cache: dict[Any, Convert], python_type: Any, build: Callable[[Any], Convert]) -> Convert:
+    """Build a converter, in one thread: others wait for it, as tasks side by side meet a type at once."""
+    with _building:
+        found = cache.get(python_type)
+        if found is not None:
+            return found
+        key = (id(cache), python_type)
+        if key in _begun:
+            # A class may contain itself: what is found while building refers to the finished converter.
+            return lambda value: _cached(cache, python_type, build)(value)  # noqa: PLW0108 - looked up when it is called
+        _begun.add(key)
         try:
             found = cache[python_type] = build(python_type)
-        except BaseException:
-            del cache[python_type]
-            raise
-    return found
+        finally:
+            _begun.discard(key)
+        return found
 
 
 def hints_of(python_type: Any) -> dict[str, Any]:
