@@ -152,13 +152,13 @@ def test_rolling_restart(fleet: Fleet) -> None:
     thread.start()
     try:
         for index in (0, 1):
-            assert trio.engines[index].stop() == 0
-            trio.engines[index] = trio.engine(index).ready()
-            until(lambda index=index: status(trio.engines[index]) == 200, 20, "an engine is not attached")
-            assert trio.admins[index].stop() == 0
-            again = fleet.start("admin", VOLANT_LISTEN__GRPC=trio.addresses[index])
-            trio.admins[index] = again.ready()
-            assert status(again) == 200
+            for process in (trio.engines[index], trio.admins[index]):
+                process.signal(signal.SIGTERM)
+            assert [trio.engines[index].popen.wait(60), trio.admins[index].popen.wait(60)] == [0, 0]
+            trio.admins[index] = fleet.start("admin", VOLANT_LISTEN__GRPC=trio.addresses[index])
+            trio.engines[index] = trio.engine(index)
+            for process in (trio.engines[index].ready(), trio.admins[index].ready()):
+                until(lambda process=process: status(process) == 200, 20, "it is not ready")
     finally:
         enough.set()
         thread.join()

@@ -92,7 +92,7 @@ settings:
   admin: {dispatch: {lease: 5}}
   # One small node.
   kubernetes:
-    {cpu: 50m, memory: 300Mi, default_image: "$task_image", namespace: "$namespace-{project}-{domain}",
+    {cpu: 400m, memory: 400Mi, default_image: "$task_image", namespace: "$namespace-{project}-{domain}",
      keep_succeeded_seconds: 1800}
 V
 }
