@@ -78,7 +78,7 @@ class KubernetesWorld:
         # Imported here: it costs seconds, and nobody without a cluster needs it.
         from volant_engine.launchers.kubernetes import launcher
 
-        self.news = News(patience=100.0)
+        self.news = News(patience=300.0)  # a busy node is slow
         self.launcher = launcher.KubernetesLauncher(
             self.settings, clock.SystemClock(), blobs=self.blobs, chance=random.Random(1)
         )

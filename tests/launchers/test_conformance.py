@@ -16,7 +16,7 @@ NO_CLUSTER = pytest.mark.skipif(not KUBECONFIG, reason="no cluster: KUBECONFIG i
 
 
 @pytest.fixture(
-    params=["connectors", "fake", pytest.param("kubernetes", marks=NO_CLUSTER), "process"],
+    params=["connectors", "fake", pytest.param("kubernetes", marks=[NO_CLUSTER, pytest.mark.timeout(400)]), "process"],
 )
 async def world(request, tmp_path):
     made = WORLDS[request.param](tmp_path, slots=2)

@@ -13,7 +13,7 @@ from volantidl.core import execution_pb2, tasks_pb2
 PHASE = port.AttemptPhase
 USER, SYSTEM = execution_pb2.ExecutionError.USER, execution_pb2.ExecutionError.SYSTEM
 R = tasks_pb2.Resources
-PATIENCE = 150.0
+PATIENCE = 300.0
 
 
 @pytest.fixture
