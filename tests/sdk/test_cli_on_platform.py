@@ -163,6 +163,12 @@ def test_children_of_dynamic_tasks_are_replayed(cli, project):
     forget(project)
     replayed = cli("replay", name_of(done), child, "--root", project.parent)
     assert replayed.stdout == "doubling 1.5\n3.0\n", replayed.output
+    command = [sys.executable, "-c", "from volant.cli import main; main()", "replay", name_of(done), child, "--pdb"]
+    debugged = subprocess.run(
+        [*command, "--root", str(project.parent)], input="next\ncontinue\n", capture_output=True, text=True, check=True
+    )
+    assert "-> print('doubling', x)" in debugged.stdout, "it stops in the user's own code"
+    assert debugged.stdout.endswith("3.0\n")
     logs = cli("logs", name_of(done), "--follow")
     assert "double │ doubling 1.5" in logs.stdout, logs.output
 

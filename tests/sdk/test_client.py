@@ -329,7 +329,7 @@ def behind_tls(tmp_path):
     credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
     port = server.add_secure_port("127.0.0.1:0", credentials)
     server.start()
-    yield f"localhost:{port}", str(certificate)
+    yield f"127.0.0.1:{port}", str(certificate)
     server.stop(None).wait()
 
 

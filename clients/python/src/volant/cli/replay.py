@@ -123,6 +123,8 @@ def _call(one: task.Task, values: dict[str, Any], *, debug: bool) -> Any:
     if debug:
         import pdb  # noqa: PLC0415, T100 - a debugger was asked for
 
+        if isinstance(one, task.PythonTask) and not one.is_async:
+            return pdb.runcall(one.function, **values)  # begins in the user's own code
         return pdb.runcall(one.execute, values)
     try:
         return one.execute(values)
