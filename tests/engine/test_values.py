@@ -468,3 +468,16 @@ def test_go_durations():
         "1h0m0s",
         "2h1m1.5s",
     ]
+
+
+def test_the_environment_of_a_pod_is_its_primary_containers():
+    task = tasks_pb2.TaskTemplate(config={"primary_container_name": "main"})
+    env = [{"name": "A", "value": "b"}, {"name": "EMPTY"}, {"name": "FROM", "valueFrom": {"fieldRef": {}}}]
+    json_format.ParseDict(
+        {"containers": [{"name": "other", "env": [{"name": "NOT", "value": "mine"}]}, {"name": "main", "env": env}]},
+        task.k8s_pod.pod_spec,
+    )
+    assert templates.environment_of(task) == {"A": "b", "EMPTY": ""}
+    plain = tasks_pb2.TaskTemplate()
+    plain.container.env.add(key="A", value="c")
+    assert templates.environment_of(plain) == {"A": "c"}

@@ -85,7 +85,14 @@ PLUGINS = Client(
     NEWEST.flytekit,
     NEWEST.python,
     NEWEST.as_of,
-    (*NEWEST.extras, *(f"flytekitplugins-{name}" for name in _PLUGINS), "ipykernel", "plotly", "scikit-learn"),
+    (
+        *NEWEST.extras,
+        *(f"flytekitplugins-{name}" for name in _PLUGINS),
+        "ipykernel",
+        "markdown",
+        "plotly",
+        "scikit-learn",
+    ),
     "-plugins",
 )
 """The newest with its plugins."""

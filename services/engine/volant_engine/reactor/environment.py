@@ -1,5 +1,6 @@
 """The environment that Flyte gives a task (contract row 2.116, part D.2)."""
 
+from volant_engine.reactor import templates
 from volantidl.admin import execution_pb2 as admin_execution_pb2
 from volantidl.core import identifier_pb2, tasks_pb2
 
@@ -31,7 +32,7 @@ def of_attempt(
         driver_token: by which the attempt may add nodes below its own; empty where it may not.
     """
     plan = spec.launch_plan
-    result = {entry.key: entry.value for entry in task.container.env}
+    result = templates.environment_of(task)
     result.update((entry.key, entry.value) for entry in spec.envs.values)
     result.update(
         {

@@ -56,12 +56,29 @@ def command_of(task: tasks_pb2.TaskTemplate) -> list[str]:
     if target == "container":
         return [*task.container.command, *task.container.args]
     if target == "k8s_pod":
-        pod = json_format.MessageToDict(task.k8s_pod.pod_spec)
-        primary = task.config.get("primary_container_name", "")
-        for container in pod.get("containers", []):
-            if container.get("name") == primary or not primary:
-                return [*container.get("command", []), *container.get("args", [])]
+        container = _primary(task)
+        return [*container.get("command", []), *container.get("args", [])]
     return []
+
+
+def environment_of(task: tasks_pb2.TaskTemplate) -> dict[str, str]:
+    """The variables that a task's container declares; of a pod's primary one, those with a value of their own."""
+    if task.WhichOneof("target") != "k8s_pod":
+        return {entry.key: entry.value for entry in task.container.env}
+    declared = _primary(task).get("env", [])
+    return {
+        entry["name"]: str(entry.get("value", "")) for entry in declared if "name" in entry and "valueFrom" not in entry
+    }
+
+
+def _primary(task: tasks_pb2.TaskTemplate) -> dict[str, Any]:
+    """The container of a task's pod that the task runs in; empty where there is none."""
+    pod = json_format.MessageToDict(task.k8s_pod.pod_spec)
+    primary = task.config.get("primary_container_name", "")
+    for container in pod.get("containers", []):
+        if container.get("name") == primary or not primary:
+            return dict(container)
+    return {}
 
 
 def companions(task: tasks_pb2.TaskTemplate) -> list[str]:

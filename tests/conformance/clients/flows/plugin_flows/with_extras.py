@@ -2,7 +2,6 @@
 
 import pathlib
 import sqlite3
-import tempfile
 import typing
 
 import numpy
@@ -15,7 +14,8 @@ from flytekit.types.iterator import JSON
 from google.protobuf.struct_pb2 import ListValue
 from pydantic import BaseModel
 
-DATABASE = pathlib.Path(tempfile.gettempdir()) / "volant-clients-extras.sqlite"
+# Not the temporary folder: each attempt has one of its own.
+DATABASE = pathlib.Path("/tmp") / "volant-clients-extras.sqlite"
 
 shell = ShellTask(
     name="plugin_flows.with_extras.shell",

@@ -2,13 +2,13 @@
 
 import pathlib
 import sqlite3
-import tempfile
 
 import pandas
 from flytekit import kwtypes, task, workflow
 from flytekitplugins.sqlalchemy import SQLAlchemyConfig, SQLAlchemyTask
 
-DATABASE = pathlib.Path(tempfile.gettempdir()) / "volant-clients.sqlite"
+# Not the temporary folder: each attempt has one of its own.
+DATABASE = pathlib.Path("/tmp") / "volant-clients.sqlite"
 
 
 @task
