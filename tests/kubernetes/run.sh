@@ -115,7 +115,7 @@ installed() {  # what the tests are told
   export VOLANT_TEST_TASK_IMAGE=$task_image VOLANT_TEST_FLYTEKIT_IMAGE=$flytekit_image
 }
 
-step_deployment() { installed; "$python" -m pytest tests/kubernetes/deployment tests/deployment/test_chart.py --timeout 600; }
+step_deployment() { installed; VOLANT_TEST_LONG=1 "$python" -m pytest tests/kubernetes/deployment tests/deployment --timeout 600; }
 
 step_launcher() { "$python" -m pytest tests/kubernetes/launcher --timeout 600; }
 
