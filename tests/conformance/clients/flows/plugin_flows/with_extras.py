@@ -11,7 +11,7 @@ from flytekit.extras.sqlite3.task import SQLite3Config, SQLite3Task
 from flytekit.extras.tasks.shell import OutputLocation, ShellTask
 from flytekit.types.file import FlyteFile
 from flytekit.types.iterator import JSON
-from google.protobuf.struct_pb2 import ListValue
+from google.protobuf.struct_pb2 import Struct
 from pydantic import BaseModel
 
 # Not the temporary folder: each attempt has one of its own.
@@ -47,9 +47,9 @@ def prepare() -> int:
 
 
 @task
-def make() -> typing.Tuple[numpy.ndarray, Model, typing.Iterator[JSON], ListValue]:
-    values = ListValue()
-    values.extend([1, 2])
+def make() -> typing.Tuple[numpy.ndarray, Model, typing.Iterator[JSON], Struct]:
+    values = Struct()
+    values.update({"a": [1, 2]})
     return numpy.arange(4), Model(n=1, names=["a"]), iter([{"a": 1}, {"a": 2}]), values
 
 
@@ -60,11 +60,11 @@ def check(
     array: numpy.ndarray,
     model: Model,
     lines: typing.Iterator[JSON],
-    values: ListValue,
+    values: Struct,
 ) -> str:
     with open(file) as opened:
         word = opened.read().strip()
-    found = [word, list(table["n"]), int(array.sum()), model.names, [line["a"] for line in lines], list(values)]
+    found = [word, list(table["n"]), int(array.sum()), model.names, [line["a"] for line in lines], list(values["a"])]
     return "right" if found == ["word", [2, 3, 4], 6, ["a"], [1, 2], [1, 2]] else f"wrong: {found}"
 
 
