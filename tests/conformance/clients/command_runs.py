@@ -178,6 +178,7 @@ class Runner:
         for name, value in sorted(self.variables.items(), key=lambda item: -len(item[1])):
             if len(value) > 3:
                 text = text.replace(value, f"{{{name}}}")
+        text = text.replace(f"{pathlib.Path(__file__).parents[3]}/", "")
         text = re.sub(r"/tmp/[\w-]+", "/tmp/…", text)
         text = re.sub(r"\d{4}-\d\d-\d\d[T ][\d:.]+(Z|\+[\d:]+)?", "<time>", text)
         return re.sub(r"\s+", " ", text)[:_TOLD]
