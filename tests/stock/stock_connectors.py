@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import typing
 
-from flyteidl.core.execution_pb2 import TaskExecution
+from flyteidl.core.execution_pb2 import TaskExecution, TaskLog
 from flytekit import task, workflow
 from flytekit.core.base_task import PythonTask
 from flytekit.core.interface import Interface
@@ -18,7 +18,6 @@ from flytekit.extend.backend.base_connector import (
     SyncConnectorBase,
     SyncConnectorExecutorMixin,
 )
-from flytekit.models.core.execution import TaskLog
 
 
 @dataclasses.dataclass
@@ -59,7 +58,7 @@ class JobConnector(AsyncConnectorBase):
             return Resource(phase=TaskExecution.RUNNING, message=f"look {looks}")
         if resource_meta.plan == "fail":
             return Resource(phase=TaskExecution.FAILED, message="the warehouse is on fire")
-        logs = [TaskLog(uri="http://127.0.0.1/job", name="job", message_format=TaskLog.MessageFormat.JSON)]
+        logs = [TaskLog(uri="http://127.0.0.1/job", name="job", message_format=TaskLog.JSON)]
         return Resource(phase=TaskExecution.SUCCEEDED, outputs={"o0": resource_meta.value * 2}, log_links=logs)
 
     def delete(self, resource_meta: Job, **_more) -> None:

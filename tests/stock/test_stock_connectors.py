@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def started(command: list[str], log: pathlib.Path, **environment: str):
+def started(command: list[str], log: pathlib.Path, end: signal.Signals, **environment: str):
     with log.open("ab") as file:
         process = subprocess.Popen(
             command, env={**os.environ, "PYTHONPATH": str(HERE), **environment}, stdout=subprocess.PIPE, stderr=file
@@ -41,7 +41,7 @@ def started(command: list[str], log: pathlib.Path, **environment: str):
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         process.communicate(timeout=60)
 
 
@@ -50,7 +50,8 @@ def connector(port: int, folder: pathlib.Path):
     words = ["serve", "connector", "--port", str(port), "--prometheus_port", str(free_port())]
     program = "from flytekit.clis.sdk_in_container.pyflyte import main; main()"
     command = [sys.executable, "-c", program, *words, "--modules", "stock_connectors"]
-    with started(command, folder / "connector.log"):
+    # flytekit's server ignores what asks it to end.
+    with started(command, folder / "connector.log", signal.SIGKILL):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
@@ -65,7 +66,7 @@ def platform(connectors: int | None, folder: pathlib.Path):
     command = [sys.executable, "-m", "volant_server", "up", "--data", str(folder / "data"), "--grpc", grpc]
     command += ["--http", f"127.0.0.1:{free_port()}"]
     told = {"VOLANT_CONNECTORS__ENDPOINTS": f"127.0.0.1:{connectors}"} if connectors else {}
-    with started(command, folder / "volant.log", **told) as process:
+    with started(command, folder / "volant.log", signal.SIGINT, **told) as process:
         assert process.stdout is not None
         assert any(b"ready" in line for line in process.stdout), (folder / "volant.log").read_text()[-2000:]
         yield FlyteRemote(Config(platform=PlatformConfig(endpoint=grpc, insecure=True)), "flytesnacks", "development")

@@ -1,4 +1,4 @@
-"""The pods of a job's roles (driver, worker, scheduler…): each is the attempt's own pod, with its role's differences. Pure."""
+"""The pods of a job's roles (driver, worker…): each is the attempt's own pod, with its role's differences. Pure."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,9 @@ def role(
     Args:
         job: the attempt, and what pods have.
         container: what the role's operator wants the main container to be called.
-        image: instead of the task's own; likewise `resources` and `arguments`, where given.
+        image: instead of the task's own.
+        resources: likewise, where it names any.
+        arguments: likewise, where given.
         interruptible: instead of the attempt's own.
         overlay: what the user lays over the pod of this role.
     """
@@ -95,7 +97,8 @@ def role(
         annotations |= overlay.metadata.annotations
         if all(one["name"] != name for one in spec["containers"]):
             raise errors.InvalidArgumentError(
-                f"the pod template of the {task.type} task {task.id.name} names {name!r} as the main container, but has none"
+                f"the pod template of the {task.type} task {task.id.name} names {name!r} as the main container, but has"
+                " no such"
             )
     return Role({"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}, name)
 
