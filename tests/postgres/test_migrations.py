@@ -88,7 +88,9 @@ async def test_two_at_once_do_not_meet(postgres_dsn: str, package: Package) -> N
 
 async def test_servers_check_instead(database: Database, package: Package) -> None:
     package.write("0001_pre_first.sql", "CREATE TABLE one (a int)")
-    with pytest.raises(errors.FailedPreconditionError, match=r"older than this Volant: 0001_pre_first\.sql has not run"):
+    with pytest.raises(
+        errors.FailedPreconditionError, match=r"older than this Volant: 0001_pre_first\.sql has not run"
+    ):
         await check(database, "thing", package.name)
     await migrate(database, "thing", package.name)
     assert await check(database, "thing", package.name) == []

@@ -53,5 +53,7 @@ async def test_schema_is_the_sum_of_the_migrations(postgres_server, postgres_dsn
         await run_sql(postgres_server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
     assert migrated["columns"], "the test looks at nothing"
     for what, wanted in migrated.items():
-        differences = f"missing: {sorted(map(str, wanted - read[what]))}; too much: {sorted(map(str, read[what] - wanted))}"
+        differences = (
+            f"missing: {sorted(map(str, wanted - read[what]))}; too much: {sorted(map(str, read[what] - wanted))}"
+        )
         assert read[what] == wanted, f"volant_{schema}/schema.sql, {what}: {differences}"

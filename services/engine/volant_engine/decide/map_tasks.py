@@ -1,6 +1,6 @@
 """Map tasks of the form before array nodes: a task node whose container runs once for each element of its lists.
 
-Flytekit before 1.12 makes them, and `legacy_map_task` of later ones. They are array nodes in another form, and run as such.
+Flytekit before 1.12 makes them, and `legacy_map_task` of later ones. They are array nodes in another form, and run so.
 """
 
 from google.protobuf import json_format
