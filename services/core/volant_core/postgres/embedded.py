@@ -243,6 +243,8 @@ class EmbeddedPostgres:
     def _make_socket_folder(self) -> None:
         self._socket = sockets.private_folder(self._socket)
         self._identity.own(self._socket)
+        # No server of ours runs any more, but PostgreSQL would take one that is killed and not yet reaped for alive.
+        (self._socket / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _launch(self) -> None:
         """Start the process. By `Popen`, so in this very thread: its end would stop the server."""
