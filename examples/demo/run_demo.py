@@ -3,6 +3,7 @@
 The platform keeps running afterwards, with its data in .data/demo; the last line says how to stop it.
 """
 
+import concurrent.futures
 import logging
 import os
 import pathlib
@@ -123,10 +124,8 @@ def cache_status(node) -> str:
     return words.get(metadata.cache_status, "") if metadata is not None else ""
 
 
-def with_volant(grpc: str) -> None:
+def with_volant(environment: dict[str, str]) -> None:
     """The article's data quality pipeline and its hyperparameter search, with our SDK."""
-    environment = {**os.environ, "VOLANT_ENDPOINT": grpc}
-    environment.pop("VOLANT_CONFIG", None)
     quality = ("quality.py", "data_quality_pipeline", "--path", str(HERE / "temperatures.csv"))
     heading("A data quality pipeline, here: tasks are functions (quality.py)")
     volant("run", *quality, environment=environment)
@@ -139,18 +138,21 @@ def with_volant(grpc: str) -> None:
     volant("run", "--remote", "--watch", *tuning, environment=environment)
 
 
-def with_flytekit(grpc: str, http: str) -> None:
-    """A larger pipeline in stock flytekit, which needs no change."""
-    heading("Stock flytekit, unchanged: map, condition, dynamic (flytekit_quality.py)")
-    os.environ.update(FLYTE_PLATFORM_URL=grpc, FLYTE_PLATFORM_INSECURE="true", FLYTE_PLATFORM_CONSOLE_ENDPOINT=http)
-    say("Loading flytekit …")
-    from flytekit.configuration import Config  # noqa: PLC0415 - it reads the environment at import
-    from flytekit.remote import FlyteRemote  # noqa: PLC0415
-
+def load_flytekit():
+    """The pipeline in flytekit. It takes seconds to import, so that goes on beside the first part."""
     logging.getLogger("flytekit").setLevel(logging.ERROR)
     sys.path.insert(0, str(HERE))
-    import flytekit_quality  # noqa: PLC0415 - as above
+    import flytekit_quality  # noqa: PLC0415 - it reads the environment at import
 
+    return flytekit_quality
+
+
+def with_flytekit(flytekit_quality) -> None:
+    """A larger pipeline in stock flytekit, which needs no change."""
+    from flytekit.configuration import Config  # noqa: PLC0415 - only after its settings are made
+    from flytekit.remote import FlyteRemote  # noqa: PLC0415
+
+    heading("Stock flytekit, unchanged: map, condition, dynamic (flytekit_quality.py)")
     remote = FlyteRemote(Config.auto(), "flytesnacks", "development")
     pipeline = flytekit_quality.quality_pipeline
     workflow = remote.register_script(pipeline, source_path=str(HERE), module_name="flytekit_quality")
@@ -164,8 +166,13 @@ def main() -> None:
     """Run the demo."""
     begin = time.perf_counter()
     grpc, http = start()
-    with_volant(grpc)
-    with_flytekit(grpc, http)
+    environment = {**os.environ, "VOLANT_ENDPOINT": grpc}
+    environment.pop("VOLANT_CONFIG", None)
+    os.environ.update(FLYTE_PLATFORM_URL=grpc, FLYTE_PLATFORM_INSECURE="true", FLYTE_PLATFORM_CONSOLE_ENDPOINT=http)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        loaded = beside.submit(load_flytekit)
+        with_volant(environment)
+        with_flytekit(loaded.result())
     say(f"\nAll of it took {time.perf_counter() - begin:.0f} s.")
     command = f"{pathlib.Path(VOLANT).relative_to(ROOT)} down --data {DATA.relative_to(ROOT)}"
     say(f"The platform still runs. Go on with it: VOLANT_ENDPOINT={grpc}. Stop it: {command}")
