@@ -47,4 +47,4 @@ def dynamic_closure_uri(bucket_uri: str, project: str, domain: str, execution: s
 
 def driven_inputs_uri(root: str, node_id: str) -> str:
     """Where the inputs of a node that a driver added lie, below an execution's metadata folder."""
-    return f"{root}/driven/{node_id}/inputs.pb"
+    return f"{root}/{DRIVEN}/{node_id}/{INPUTS}"

@@ -22,8 +22,6 @@ INSTALLATION = "volant/installation"
 """The label by which an installation knows its pods."""
 ATTEMPT = "volant/attempt"
 """The label with the attempt's name."""
-OURS = frozenset({INSTALLATION, ATTEMPT})
-"""The labels that make a pod an attempt's."""
 PRIMARY = "primary_container_name"
 """The annotation that says whose end is the pod's end."""
 _LABEL_LENGTH = 63
@@ -167,12 +165,12 @@ def _pod(attempt: port.Attempt) -> _Draft:
         )
     _check_files(attempt, pod.data_config)
     metadata = pod.metadata
-    return _primed(attempt, _Draft(plain(pod.pod_spec), primary, dict(metadata.labels), dict(metadata.annotations)))
+    return _primed(attempt, _Draft(_plain(pod.pod_spec), primary, dict(metadata.labels), dict(metadata.annotations)))
 
 
 def _sidecar(attempt: port.Attempt) -> _Draft:
     """The two older forms of a pod task, in the task's custom part."""
-    custom = plain(attempt.task.custom)
+    custom = _plain(attempt.task.custom)
     if attempt.task.task_type_version:
         primary = attempt.task.config.get(PRIMARY, "")
         draft = _Draft(custom, primary)
@@ -210,7 +208,7 @@ def _set(container: dict[str, Any], name: str, words: list[str]) -> None:
         container.pop(name, None)
 
 
-def plain(struct: struct_pb2.Struct) -> dict[str, Any]:
+def _plain(struct: struct_pb2.Struct) -> dict[str, Any]:
     """A struct as plain values; its numbers are all floats, which Kubernetes refuses where it wants integers."""
     result: dict[str, Any] = _whole(json_format.MessageToDict(struct))
     return result

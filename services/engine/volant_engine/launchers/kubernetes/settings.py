@@ -90,9 +90,6 @@ class KubernetesSettings:
     node_grace_seconds: int | None = None
     """How long a pod stays on a node that does not answer, in seconds; the cluster's own rule (300) if None."""
 
-    spark_conf: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Spark's configuration for all Spark tasks, such as the event log's place; a task's own wins."""
-
     # Resources
 
     cpu: str = "1000m"

@@ -1,4 +1,0 @@
-"""Tasks that an operator of the cluster runs: from an attempt to its custom resource, from its status to a verdict.
-
-All of it is pure. How resources are made, watched and deleted is the launcher's, as for pods.
-"""
