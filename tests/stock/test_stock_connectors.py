@@ -2,16 +2,13 @@
 
 import contextlib
 import datetime
-import os
 import pathlib
 import signal
 import socket
-import subprocess
 import sys
 import time
 
 import pytest
-from flytekit.configuration import Config, ImageConfig, PlatformConfig, SerializationSettings
 from flytekit.models.core.execution import WorkflowExecutionPhase as Phase
 from flytekit.remote import FlyteRemote
 
@@ -19,39 +16,18 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import stock_connectors  # noqa: E402 - beside this file, as flytekit's server finds it
+import stock_platform  # noqa: E402 - likewise
 
 pytestmark = pytest.mark.timeout(180)
-SETTINGS = SerializationSettings(
-    ImageConfig.auto_default_image(), project="flytesnacks", domain="development", version="1"
-)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@contextlib.contextmanager
-def started(command: list[str], log: pathlib.Path, end: signal.Signals, **environment: str):
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            command, env={**os.environ, "PYTHONPATH": str(HERE), **environment}, stdout=subprocess.PIPE, stderr=file
-        )
-    try:
-        yield process
-    finally:
-        process.send_signal(end)
-        process.communicate(timeout=60)
 
 
 @contextlib.contextmanager
 def connector(port: int, folder: pathlib.Path):
-    words = ["serve", "connector", "--port", str(port), "--prometheus_port", str(free_port())]
+    words = ["serve", "connector", "--port", str(port), "--prometheus_port", str(stock_platform.free_port())]
     program = "from flytekit.clis.sdk_in_container.pyflyte import main; main()"
     command = [sys.executable, "-c", program, *words, "--modules", "stock_connectors"]
     # flytekit's server ignores what asks it to end.
-    with started(command, folder / "connector.log", signal.SIGKILL):
+    with stock_platform.started(command, folder / "connector.log", signal.SIGKILL):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
@@ -62,18 +38,13 @@ def connector(port: int, folder: pathlib.Path):
 
 @contextlib.contextmanager
 def platform(connectors: int | None, folder: pathlib.Path):
-    grpc = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "volant_server", "up", "--data", str(folder / "data"), "--grpc", grpc]
-    command += ["--http", f"127.0.0.1:{free_port()}"]
     told = {"VOLANT_CONNECTORS__ENDPOINTS": f"127.0.0.1:{connectors}"} if connectors else {}
-    with started(command, folder / "volant.log", signal.SIGINT, **told) as process:
-        assert process.stdout is not None
-        assert any(b"ready" in line for line in process.stdout), (folder / "volant.log").read_text()[-2000:]
-        yield FlyteRemote(Config(platform=PlatformConfig(endpoint=grpc, insecure=True)), "flytesnacks", "development")
+    with stock_platform.platform(folder, **told) as grpc:
+        yield stock_platform.remote_of(grpc)
 
 
 def launched(remote: FlyteRemote, flow):
-    return remote.execute(remote.register_workflow(flow, SETTINGS, version="1"), inputs={"value": 3})
+    return remote.execute(remote.register_workflow(flow, stock_platform.SETTINGS, version="1"), inputs={"value": 3})
 
 
 def end_of(remote: FlyteRemote, execution, limit: float = 60):
@@ -93,7 +64,7 @@ def until(condition, seconds: float = 40) -> None:
 
 def test_jobs_of_connectors(tmp_path: pathlib.Path) -> None:
     flows = stock_connectors.flows(str(tmp_path))
-    port = free_port()
+    port = stock_platform.free_port()
     with platform(port, tmp_path) as remote, contextlib.ExitStack() as stack:
         runs = {name: launched(remote, flow) for name, flow in flows.items()}
         # It comes up after the first tasks have asked for it.
@@ -122,7 +93,7 @@ def test_jobs_of_connectors(tmp_path: pathlib.Path) -> None:
 
 def test_jobs_outlive_the_platform(tmp_path: pathlib.Path) -> None:
     flow = stock_connectors.flows(str(tmp_path))["waits"]
-    port = free_port()
+    port = stock_platform.free_port()
     with connector(port, tmp_path):
         with platform(port, tmp_path) as remote:
             execution = launched(remote, flow)

@@ -2,16 +2,11 @@
 
 import contextlib
 import datetime
-import os
 import pathlib
-import signal
-import socket
-import subprocess
 import sys
 import time
 
 import pytest
-from flytekit.configuration import Config, ImageConfig, PlatformConfig, SerializationSettings
 from flytekit.models.core.execution import WorkflowExecutionPhase as Phase
 from flytekit.remote import FlyteRemote
 
@@ -19,47 +14,27 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import stock_flows  # noqa: E402 - beside this file, as the tasks find it
-
-SETTINGS = SerializationSettings(
-    ImageConfig.auto_default_image(), project="flytesnacks", domain="development", version="1"
-)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+import stock_platform  # noqa: E402 - likewise
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory):
-    """A platform with one slot, whose tasks find stock_flows."""
-    data = tmp_path_factory.mktemp("stock") / "data"
-    grpc = f"127.0.0.1:{free_port()}"
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "VOLANT_TASKS__SLOTS": "1"}
-    command = [sys.executable, "-m", "volant_server", "up", "--data", str(data), "--grpc", grpc]
-    command += ["--http", f"127.0.0.1:{free_port()}"]
-    with (data.parent / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
-    assert process.stdout is not None
-    try:
-        assert any(b"ready" in line for line in process.stdout), (data.parent / "log").read_text()[-2000:]
+    """A platform with one slot."""
+    folder = tmp_path_factory.mktemp("stock")
+    with stock_platform.platform(folder, VOLANT_TASKS__SLOTS="1") as grpc:
         yield grpc
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert '"level": "error"' not in (data.parent / "log").read_text()
+    assert '"level": "error"' not in (folder / "volant.log").read_text()
 
 
 @pytest.fixture
 def remote(address: str) -> FlyteRemote:
-    return FlyteRemote(Config(platform=PlatformConfig(endpoint=address, insecure=True)), "flytesnacks", "development")
+    return stock_platform.remote_of(address)
 
 
 def run(remote: FlyteRemote, entity, limit: float = 60, **inputs):
     register = remote.register_workflow if hasattr(entity, "nodes") else remote.register_task
     with contextlib.suppress(Exception):  # registered by a test before
-        register(entity, SETTINGS, version="1")
+        register(entity, stock_platform.SETTINGS, version="1")
     fetch = remote.fetch_workflow if hasattr(entity, "nodes") else remote.fetch_task
     execution = remote.execute(fetch(name=entity.name, version="1"), inputs=inputs)
     return remote.wait(execution, datetime.timedelta(seconds=limit), datetime.timedelta(seconds=0.1))
@@ -98,7 +73,7 @@ def test_a_users_error_names_its_line(remote: FlyteRemote) -> None:
 
 def test_an_aborted_task_ends(remote: FlyteRemote) -> None:
     with contextlib.suppress(Exception):
-        remote.register_workflow(stock_flows.long_nap, SETTINGS, version="1")
+        remote.register_workflow(stock_flows.long_nap, stock_platform.SETTINGS, version="1")
     workflow = remote.fetch_workflow(name=stock_flows.long_nap.name, version="1")
     execution = remote.execute(workflow, inputs={"seconds": 600.0})
     end = time.monotonic() + 30
@@ -117,7 +92,7 @@ def test_an_aborted_task_ends(remote: FlyteRemote) -> None:
 
 def test_a_serialized_cached_task_runs_once(remote: FlyteRemote, tmp_path: pathlib.Path) -> None:
     with contextlib.suppress(Exception):
-        remote.register_workflow(stock_flows.cached, SETTINGS, version="1")
+        remote.register_workflow(stock_flows.cached, stock_platform.SETTINGS, version="1")
     workflow = remote.fetch_workflow(name=stock_flows.cached.name, version="1")
     executions = [remote.execute(workflow, inputs={"folder": str(tmp_path), "x": 21}) for _ in range(3)]
     for execution in executions:
