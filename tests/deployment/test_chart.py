@@ -28,7 +28,7 @@ VALUES = {
     "all": f"{TRIAL},admin.autoscaling.enabled=true,engine.autoscaling.enabled=true,datacatalog.autoscaling.enabled=true,"
     "admin.service.type=NodePort,admin.service.nodePort=30080,objectStore.nodePort=30002,"
     "objectStore.storage.kind=hostPath,objectStore.storage.path=/srv/objects,postgres.storage.kind=emptyDir,"
-    "engine.operators[0].group=ray.io,engine.operators[0].resource=rayjobs,image.pullSecrets[0].name=pull,"
+    "image.pullSecrets[0].name=pull,"
     "settings.kubernetes.cpu=100m",
 }
 pytestmark = pytest.mark.skipif(HELM is None, reason="helm is not here (VOLANT_TEST_HELM names it)")
@@ -112,7 +112,7 @@ def test_least_privilege() -> None:
         for rule in role["rules"]
         for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"])
     }
-    assert {resource for _, resource, _ in allowed} == {"pods", "pods/log", "podtemplates", "namespaces", "rayjobs"}
+    assert {resource for _, resource, _ in allowed} == {"pods", "pods/log", "podtemplates", "namespaces"}
     assert not any("*" in one for one in allowed)
     for pods in (of_kind(documents, "Deployment"), of_kind(documents, "StatefulSet")):
         for name, document in pods.items():
