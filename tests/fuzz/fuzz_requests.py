@@ -307,5 +307,8 @@ FOLLOWING: dict[str, list[Message]] = {
 # Methods whose answers go on for ever: they are listened to for a moment.
 ENDLESS = {"volantidl.driver.DriverService.WatchChildren"}
 
+ONLY_A_SECRET = {"volantidl.driver.DriverService.WatchChildren"}
+"""Methods whose request is a token and nothing else: nearly every change of it must be refused."""
+
 # Methods that the server answers with UNIMPLEMENTED, and why.
 NOT_OFFERED: dict[str, str] = {}
