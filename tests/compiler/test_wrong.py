@@ -74,7 +74,17 @@ WRONG: dict[str, tuple[workflow_pb2.WorkflowTemplate, list[tuple[str, str, str]]
     ),
     "unknown upstream node": (
         template(node("n0", "alone", after="n9")),
-        [("NodeReferenceNotFound", "n0", "Referenced node [n9] not found: it is in the upstream_node_ids")],
+        [
+            (
+                "UnreachableNodes",
+                "start-node",
+                "[n0]. Referenced node [n9] not found: it is in the upstream_node_ids of node [n0].",
+            )
+        ],
+    ),
+    "unknown upstream node beside one that is there": (
+        template(FIRST, node("n1", "add", "x=n0.o", after="n9")),
+        [("NodeReferenceNotFound", "n1", "Referenced node [n9] not found: it is in the upstream_node_ids")],
     ),
     "malformed output name": (
         template(FIRST, node("n1", "add", "x=n0.a-b")),
@@ -191,12 +201,19 @@ WRONG: dict[str, tuple[workflow_pb2.WorkflowTemplate, list[tuple[str, str, str]]
     ),
     "a cycle": (
         template(node("n0", "add", "x=n1.o"), node("n1", "add", "x=n0.o")),
-        [("CycleDetected", "start-node", "[n0>n1>n0]")],
+        [("UnreachableNodes", "start-node", "[n0,n1]. They wait for one another [n0>n1>n0].")],
     ),
-    "a cycle of its own": (template(node("n0", "add", "x=n0.o")), [("CycleDetected", "start-node", "[n0>n0]")]),
+    "a cycle of its own": (
+        template(node("n0", "add", "x=n0.o")),
+        [("UnreachableNodes", "start-node", "[n0]. They wait for one another [n0>n0].")],
+    ),
+    "a cycle that something leads to": (
+        template(FIRST, node("n1", "add", "x=n2.o", after="n0"), node("n2", "add", "x=n1.o")),
+        [("CycleDetected", "start-node", "[n1>n2>n1]")],
+    ),
     "a cycle by order alone": (
         template(node("n0", "alone", after="n1"), node("n1", "alone", after="n2"), node("n2", "alone", after="n0")),
-        [("CycleDetected", "start-node", "[n0>n2>n1>n0]")],
+        [("UnreachableNodes", "start-node", "[n0,n1,n2]. They wait for one another [n0>n2>n1>n0].")],
     ),
     "a cycle through a branch": (
         template(

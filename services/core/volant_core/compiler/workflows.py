@@ -65,6 +65,8 @@ class WorkflowCompiler:
         self._down: dict[str, set[str]] = {}
         self._waits: dict[str, set[str]] = {}
         """Edges to branch nodes from what their children read: real waits that `connections` does not show."""
+        self._unknown: dict[str, list[str]] = {}
+        """What is in a node's upstream_node_ids, but not there."""
 
     def compile(self) -> None:
         """Check everything, add start and end node, and fill in the connections."""
@@ -261,11 +263,7 @@ class WorkflowCompiler:
             if upstream in self._nodes:
                 self._add_edge(upstream, node.id)
             else:
-                self._report.add(
-                    Code.NODE_REFERENCE_NOT_FOUND,
-                    node.id,
-                    f"Referenced node [{upstream}] not found: it is in the upstream_node_ids of node [{node.id}].",
-                )
+                self._unknown.setdefault(node.id, []).append(upstream)
         if interface is not None:
             for upstream in self._bound(node, interface, self._report).upstream:
                 self._add_edge(upstream, node.id)
@@ -340,29 +338,33 @@ class WorkflowCompiler:
         for node_id in self._nodes:
             if node_id in _RESERVED:
                 continue
-            if node_id not in self._up:
+            if node_id not in self._up and node_id not in self._unknown:
                 self._add_edge(START_NODE, node_id)
             if node_id not in self._down:
                 self._add_edge(node_id, END_NODE)
 
     def _check_shape(self) -> None:
+        """Everything can be reached, without cycles; one that nothing leads to is, as in Flyte, out of reach."""
         edges = {source: sorted(targets) for source, targets in self._down.items()}
         for source, targets in self._waits.items():
             edges[source] = sorted({*edges.get(source, ()), *targets})
-        if cycle := graphs.find_cycle(edges):
+        found = graphs.reachable(edges, START_NODE)
+        lost = self._nodes.keys() - found - {END_NODE}
+        for node_id in sorted(self._unknown.keys() - lost):
+            for upstream in self._unknown[node_id]:
+                self._report.add(Code.NODE_REFERENCE_NOT_FOUND, node_id, _not_found(upstream, node_id))
+        if cycle := graphs.find_cycle({source: targets for source, targets in edges.items() if source in found}):
             self._report.add(
                 Code.CYCLE_DETECTED,
                 START_NODE,
                 f"A cycle has been detected while traversing the Workflow [{'>'.join(cycle)}].",
             )
-            return
-        lost = self._nodes.keys() - graphs.reachable(edges, START_NODE) - {END_NODE}
-        if lost:
-            self._report.add(
-                Code.UNREACHABLE_NODES,
-                START_NODE,
-                f"The Workflow contain unreachable nodes [{','.join(sorted(lost))}].",
-            )
+        elif lost:
+            causes = [_not_found(upstream, node) for node in sorted(lost) for upstream in self._unknown.get(node, ())]
+            if cycle := graphs.find_cycle(edges):
+                causes.append(f"They wait for one another [{'>'.join(cycle)}].")
+            shown = " ".join([f"The Workflow contain unreachable nodes [{','.join(sorted(lost))}].", *causes])
+            self._report.add(Code.UNREACHABLE_NODES, START_NODE, shown)
 
     def _write_connections(self) -> None:
         self._template.ClearField("outputs")
@@ -372,6 +374,10 @@ class WorkflowCompiler:
         for field, edges in ((connections.downstream, self._down), (connections.upstream, self._up)):
             for node_id in sorted(edges):
                 field[node_id].ids.extend(sorted(edges[node_id]))
+
+
+def _not_found(upstream: str, node_id: str) -> str:
+    return f"Referenced node [{upstream}] not found: it is in the upstream_node_ids of node [{node_id}]."
 
 
 def _cases(block: workflow_pb2.IfElseBlock) -> Iterator[workflow_pb2.IfBlock]:
