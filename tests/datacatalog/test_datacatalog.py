@@ -90,11 +90,6 @@ async def test_every_part_of_a_dataset_is_needed(stub, id_, text):
         stub.UpdateArtifact(dc.UpdateArtifactRequest(dataset=id_, tag_name="t", data=data(o="1"))),
         stub.ListArtifacts(dc.ListArtifactsRequest(dataset=id_)),
         stub.AddTag(dc.AddTagRequest(tag=dc.Tag(name="t", artifact_id="a", dataset=id_))),
-        stub.GetOrExtendReservation(
-            dc.GetOrExtendReservationRequest(
-                reservation_id=dc.ReservationID(dataset_id=id_, tag_name="t"), owner_id="o"
-            )
-        ),
     ):
         with refused("INVALID_ARGUMENT", text):
             await call
@@ -289,6 +284,7 @@ async def test_list_artifacts(stub, hand_clock):
     assert await ids(one(**tagged("t3"))) == (["a3"], "1")
     assert await ids(one(**parted("k", "1"))) == (["a3", "a1"], "2")
     assert await ids(one(artifact_filter=dc.ArtifactPropertyFilter(artifact_id="a2"))) == (["a2"], "1")
+    assert await ids(one(**parted("k", "1"), operator=5)) == (["a3", "a1"], "2"), "every operator is Flyte's only one"
     both = dc.FilterExpression(filters=[*one(**tagged("t3")).filters, *one(**parted("k", "0")).filters])
     assert await ids(both) == ([], "0")
     assert await ids(one(**parted("other", "1"))) == ([], "0")
@@ -312,7 +308,6 @@ async def test_list_artifacts(stub, hand_clock):
         (tagged(""), "missing TagName"),
         (parted("", "1"), "missing PartitionKey"),
         (parted("k", ""), "missing PartitionValue"),
-        (tagged("t") | {"operator": 5}, "invalid value for operator"),
     ]:
         with refused("INVALID_ARGUMENT", text):
             await ids(one(**filter_))
@@ -384,18 +379,29 @@ async def test_reservations(stub, hand_clock):
     assert (await claim("three")).owner_id == "three"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"owner_id": "o"},
+        {"reservation_id": dc.ReservationID(tag_name="t"), "owner_id": "o"},
+        {"reservation_id": dc.ReservationID(dataset_id=ID), "owner_id": "o"},
+        {"reservation_id": dc.ReservationID(dataset_id=ID, tag_name="t")},
+    ],
+)
+async def test_what_is_empty_of_a_reservation_is_a_name_like_others(stub, fields):
+    for _ in range(2):
+        found = (await stub.GetOrExtendReservation(dc.GetOrExtendReservationRequest(**fields))).reservation
+        wanted = fields.get("reservation_id", dc.ReservationID())
+        assert (found.owner_id, found.reservation_id.tag_name) == (fields.get("owner_id", ""), wanted.tag_name)
+        assert found.reservation_id.dataset_id == wanted.dataset_id
+    await stub.ReleaseReservation(dc.ReleaseReservationRequest(**fields))
+    other = dc.GetOrExtendReservationRequest(**fields | {"owner_id": "other"})
+    assert (await stub.GetOrExtendReservation(other)).reservation.owner_id == "other"
+
+
 async def test_what_reservations_refuse(stub):
     place = dc.ReservationID(dataset_id=ID, tag_name="t")
-    for fields, text in [
-        ({}, "missing reservationID"),
-        ({"reservation_id": dc.ReservationID(tag_name="t")}, "missing dataset"),
-        ({"reservation_id": dc.ReservationID(dataset_id=ID), "owner_id": "o"}, "missing tagName"),
-        ({"reservation_id": place}, "missing ownerID"),
-    ]:
-        with refused("INVALID_ARGUMENT", text):
-            await stub.GetOrExtendReservation(dc.GetOrExtendReservationRequest(**fields))
-        with refused("INVALID_ARGUMENT", text):
-            await stub.ReleaseReservation(dc.ReleaseReservationRequest(**fields))
     request = dc.GetOrExtendReservationRequest(reservation_id=place, owner_id="o")
     for seconds, nanos in [(-1, 0), (0, -1), (2**62, 0), (0, 2**30), (-(2**63), 0)]:
         request.heartbeat_interval.seconds, request.heartbeat_interval.nanos = seconds, nanos

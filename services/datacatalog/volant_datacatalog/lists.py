@@ -72,8 +72,6 @@ def filters(of: str, allowed: frozenset[str], given: Iterable[datacatalog_pb2.Si
             raise errors.InvalidArgumentError("no such entity: a filter names no property")
         if entity not in allowed:
             raise errors.InvalidArgumentError(f"{of} cannot be filtered by {entity} properties")
-        if single.operator != datacatalog_pb2.SinglePropertyFilter.EQUALS:
-            raise errors.InvalidArgumentError(f"invalid value for operator: {single.operator}")
         _add(result, single, entity)
     return result
 

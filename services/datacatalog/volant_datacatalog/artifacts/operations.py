@@ -167,8 +167,6 @@ def _check_partitions(wanted: Sequence[str], given: Sequence[datacatalog_pb2.Par
     for index, partition in enumerate(given):
         if not partition.key:
             problems.append(f"missing partitionKey[{index}]")
-        elif matched.get(partition.key):
-            problems.append(f"invalid value for partitions: {partition.key} stands twice")
         elif partition.key in matched:
             matched[partition.key] = True
         else:

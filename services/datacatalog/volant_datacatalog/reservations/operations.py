@@ -94,7 +94,7 @@ class Reservations:
         self, request: datacatalog_pb2.GetOrExtendReservationRequest
     ) -> datacatalog_pb2.Reservation:
         """Take or extend one; whoever holds it then."""
-        place = _place(request.reservation_id, request.owner_id)
+        place = _place(request.reservation_id)
         asked = request.heartbeat_interval if request.HasField("heartbeat_interval") else None
         [held] = await self.take([Wanted(place, request.owner_id, self.heartbeat(asked))])
         reservation = datacatalog_pb2.Reservation(
@@ -109,14 +109,12 @@ class Reservations:
 
     async def give_back(self, request: datacatalog_pb2.ReleaseReservationRequest) -> None:
         """Give one back."""
-        await self.release([(_place(request.reservation_id, request.owner_id), request.owner_id)])
+        await self.release([(_place(request.reservation_id), request.owner_id)])
 
 
-def _place(id_: datacatalog_pb2.ReservationID, owner_id: str) -> Place:
-    if not id_.ByteSize():
-        raise keys.missing("reservationID")
-    dataset = keys.dataset_key(id_.dataset_id)
-    keys.need(id_.tag_name, "tagName")
-    keys.need(owner_id, "ownerID")
-    keys.check_length("reservation", *dataset, id_.tag_name)
-    return Place(*dataset, id_.tag_name)
+def _place(id_: datacatalog_pb2.ReservationID) -> Place:
+    """What an identifier names. As in Flyte, it is a key like any other where parts of it are empty."""
+    dataset = id_.dataset_id
+    place = Place(dataset.project, dataset.domain, dataset.name, dataset.version, id_.tag_name)
+    keys.check_length("reservation", *place)
+    return place
