@@ -5,9 +5,10 @@ import dataclasses
 import enum
 import os
 import pathlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 
-from volant_engine.launchers import port
+from volant_engine.launchers import copilot, port
 from volant_engine.launchers.process import commands, folders, recipes, verdicts
 
 
@@ -36,7 +37,7 @@ class Run:
         self.name = attempt.name
         self.folder = folder
         self.log = log
-        self.plan = commands.plan(attempt.arguments)
+        self.plan = commands.plan(_words(attempt, folder))
         self.recipe: recipes.Recipe | None = None
         """What its image holds, where that is known."""
         self.facts: Mapping[str, str] = {}
@@ -99,3 +100,12 @@ class Run:
         if claim is None and self.pid is not None:
             claim = folders.claim_of(self.pid)
         return claim
+
+
+def _words(attempt: port.Attempt, folder: pathlib.Path) -> Sequence[str]:
+    """What is run: the attempt's command, with the copilot of our own interpreter around it where data are files."""
+    files = copilot.wanted(attempt.task)
+    if files is None:
+        return attempt.arguments
+    # Isolated: what the task says of PYTHONPATH and the like is for its program.
+    return [sys.executable, "-I", "-m", copilot.MODULE, *copilot.around(attempt, files, f"{folder}/data")]
