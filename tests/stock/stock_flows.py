@@ -5,8 +5,10 @@ import pathlib
 import time
 
 import numpy
-from flytekit import ImageSpec, current_context, dynamic, eager, map_task, task, workflow
+from flytekit import ContainerTask, ImageSpec, current_context, dynamic, eager, kwtypes, map_task, task, workflow
 from flytekit.exceptions.user import FlyteRecoverableException
+from flytekit.types.directory import FlyteDirectory
+from flytekit.types.file import FlyteFile
 
 MODE_AT_IMPORT = os.environ.get("STOCK_MODE", "unset")
 """Read when the module is imported, as many libraries do."""
@@ -124,3 +126,55 @@ def nested(n: int) -> int:
 @task
 def where() -> str:
     return current_context().execution_id.name
+
+
+@task
+def texts(count: int) -> tuple[FlyteFile, FlyteDirectory]:
+    folder = pathlib.Path("texts")
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number}.txt").write_text(f"line {number}\n")
+    pathlib.Path("head.txt").write_text("head\n")
+    return FlyteFile("head.txt"), FlyteDirectory(str(folder))
+
+
+JOIN = """
+echo {{.inputs.title}} | cat - /var/inputs/head /var/inputs/below/* > /var/outputs/joined
+wc -l < /var/outputs/joined > /var/outputs/lines
+"""
+join = ContainerTask(
+    name="stock_flows.join",
+    image="debian:12",
+    inputs=kwtypes(head=FlyteFile, below=FlyteDirectory, title=str),
+    outputs=kwtypes(joined=FlyteFile, lines=int),
+    input_data_dir="/var/inputs",
+    output_data_dir="/var/outputs",
+    command=["/bin/sh", "-c"],
+    arguments=[JOIN],
+)
+
+
+@task
+def read(joined: FlyteFile, lines: int) -> tuple[str, int]:
+    return pathlib.Path(joined).read_text(), lines
+
+
+@workflow
+def contained(count: int, title: str) -> tuple[str, int]:
+    head, below = texts(count=count)
+    joined, lines = join(head=head, below=below, title=title)
+    return read(joined=joined, lines=lines)
+
+
+wordless = ContainerTask(
+    name="stock_flows.wordless",
+    image="debian:12",
+    outputs=kwtypes(answer=int),
+    output_data_dir="/var/outputs",
+    command=["/bin/sh", "-c", "echo none > /var/outputs/answer"],
+)
+
+
+@workflow
+def uncontained() -> int:
+    return wordless()

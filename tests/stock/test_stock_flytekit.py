@@ -116,6 +116,21 @@ def test_a_relaunch_with_the_same_interpreter_says_nothing_of_it(remote: FlyteRe
     assert not [reason for reason in reasons(remote, task.id) if "something else" in reason]
 
 
+def test_a_container_task_takes_and_makes_files(remote: FlyteRemote) -> None:
+    done = run(remote, stock_flows.contained, count=2, title="all")
+    assert done.error is None, done.error.message
+    assert (done.outputs["o0"], done.outputs["o1"]) == ("all\nhead\nline 0\nline 1\n", 4)
+
+
+def test_a_container_task_whose_output_is_malformed(remote: FlyteRemote) -> None:
+    done = run(remote, stock_flows.uncontained)
+    assert done.closure.phase == Phase.FAILED
+    assert (
+        "the output 'answer': /var/outputs/answer must hold an integer, such as 42, and holds 'none"
+        in done.error.message
+    )
+
+
 def reasons(remote: FlyteRemote, task_execution) -> list[str]:
     closure = remote.client.get_task_execution(task_execution).closure.to_flyte_idl()
     return [reason.reason for reason in closure.reasons]
