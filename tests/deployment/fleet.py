@@ -100,6 +100,7 @@ class Fleet:
             "VOLANT_BLOBS__ACCESS_KEY": "key",
             "VOLANT_BLOBS__SECRET_KEY": "secret" * 4,
             "VOLANT_ADMIN__DISPATCH__LEASE": str(LEASE_S),
+            "VOLANT_PEERS__TOKEN": "token" * 4,
             "VOLANT_TASKS__FOLDER": str(folder / "tasks"),
             "VOLANT_TASKS__SLOTS": "12",
             "NOTES": str(self.notes),

@@ -24,7 +24,7 @@ TRIAL = f"postgres.enabled=true,{KEYS}"
 VALUES = {
     "trial": TRIAL,
     "outside": f"database.dsn=postgresql://db/volant,objectStore.enabled=false,blobs.endpoint=https://s3.example.org,{KEYS}",
-    "secrets": "database.existingSecret=db,blobs.existingSecret=s3,networkPolicy.enabled=false",
+    "secrets": "database.existingSecret=db,blobs.existingSecret=s3,peers.existingSecret=peers,networkPolicy.enabled=false",
     "all": f"{TRIAL},admin.autoscaling.enabled=true,engine.autoscaling.enabled=true,datacatalog.autoscaling.enabled=true,"
     "admin.service.type=NodePort,admin.service.nodePort=30080,objectStore.nodePort=30002,"
     "objectStore.storage.kind=hostPath,objectStore.storage.path=/srv/objects,postgres.storage.kind=emptyDir,"
@@ -74,6 +74,7 @@ def test_each_service_starts_by_its_command(tmp_path: Path) -> None:
         assert told.peers.admin == "v-volant-admin.space.svc.cluster.local:8089"
         assert told.tasks.launcher == "kubernetes"
         assert ("VOLANT_DATABASE__DSN" in named) == (service in {"admin", "datacatalog"}), "who needs the database"
+        assert bool(told.peers.token) == (service != "objectstore"), "who proves itself, or is proven to"
     assert "v-volant-migrate" not in of_kind(documents, "Job")
 
 
@@ -102,6 +103,29 @@ def test_a_job_migrates_a_database_that_is_outside(tmp_path: Path) -> None:
         text = of_kind(documents, "ConfigMap")["v-volant"]["data"]["volant.toml"]
         assert not _load(tmp_path, text, {}).database.migrate
     assert not of_kind(rendered(VALUES["secrets"]), "Secret"), "no secret of ours beside yours"
+
+
+def token_in(values: str) -> str:
+    return str(of_kind(rendered(values), "Secret")["v-volant"]["stringData"]["peer-token"])
+
+
+def test_the_token_of_peers() -> None:
+    assert len(token_in(TRIAL)) == 40
+    assert token_in(TRIAL) != token_in(TRIAL), "each installation has its own"
+    assert token_in(f"{TRIAL},peers.token=given") == "given"
+    documents = rendered(VALUES["secrets"])
+    for service in ("admin", "datacatalog", "engine"):
+        pod = of_kind(documents, "Deployment")[f"v-volant-{service}"]["spec"]["template"]
+        (told,) = [
+            one["valueFrom"] for one in pod["spec"]["containers"][0]["env"] if one["name"] == "VOLANT_PEERS__TOKEN"
+        ]
+        assert told == {"secretKeyRef": {"name": "peers", "key": "token"}}
+    # All pods of one rendering are told of the same secret.
+    sums = {
+        one["spec"]["template"]["metadata"]["annotations"]["checksum/secret"]
+        for one in of_kind(rendered(TRIAL), "Deployment").values()
+    }
+    assert len(sums) == 1
 
 
 def test_least_privilege() -> None:

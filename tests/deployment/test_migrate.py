@@ -9,7 +9,11 @@ from tests.conftest import run_sql
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("VOLANT_")}
 PORTS = {f"VOLANT_LISTEN__{name}": "127.0.0.1:0" for name in ("GRPC", "HTTP")}
-BLOBS = {"VOLANT_BLOBS__ENDPOINT": "http://127.0.0.1:1", "VOLANT_DATABASE__MIGRATE": "false"}
+BLOBS = {
+    "VOLANT_BLOBS__ENDPOINT": "http://127.0.0.1:1",
+    "VOLANT_DATABASE__MIGRATE": "false",
+    "VOLANT_PEERS__TOKEN": "token",
+}
 
 
 def volant_server(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

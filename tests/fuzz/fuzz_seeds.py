@@ -46,6 +46,8 @@ DECK = "deck-node"
 DECKS = (DECK, "deck-node2", "deck-node3")
 FINISHED = ("done", "done2")
 PATIENCE_S = 60.0
+PEER_TOKEN = "fuzz"
+PROOF = (("volant-peer-token-bin", PEER_TOKEN.encode()),)
 
 
 def now() -> timestamp_pb2.Timestamp:
@@ -215,7 +217,7 @@ class Seeds:
             leave.wait(PATIENCE_S)
             yield dispatch_pb2.AttachRequest(detach={})
 
-        answers = stub.Attach(requests(), timeout=PATIENCE_S)
+        answers = stub.Attach(requests(), timeout=PATIENCE_S, metadata=PROOF)
         next(answers)
         # To the engine that drives the fewest: ours.
         self.admin.CreateExecution(execution("driven", plan=SLEEPER))
@@ -233,7 +235,7 @@ class Seeds:
                 project=PROJECTS[0], domain=DOMAIN, filename="f", content_md5=digest
             )
         )
-        headers = {"Content-MD5": base64.b64encode(digest).decode(), **answer.headers}
+        headers = {**answer.headers, "Content-Length": str(len(content))}
         put = urllib.request.Request(answer.signed_url, data=content, headers=headers, method="PUT")
         with urllib.request.urlopen(put, timeout=PATIENCE_S):
             return answer.native_url

@@ -73,14 +73,15 @@ class Platform:
         path = f"/{service}/{method.name}"
         try:
             if method.client_streaming:
-                answers = self.channel.stream_stream(path)(iter(sent), timeout=HANG_S)
+                answers = self.channel.stream_stream(path)(iter(sent), timeout=HANG_S, metadata=fuzz_seeds.PROOF)
                 self._take(answers)
             elif method.server_streaming:
                 patience = MOMENT_S if method.full_name in fuzz_requests.ENDLESS else HANG_S
-                self._take(self.channel.unary_stream(path)(sent[0], timeout=patience))
+                self._take(self.channel.unary_stream(path)(sent[0], timeout=patience, metadata=fuzz_seeds.PROOF))
             else:
                 parse = message_factory.GetMessageClass(method.output_type).FromString
-                self.channel.unary_unary(path, response_deserializer=parse)(sent[0], timeout=HANG_S)
+                ask = self.channel.unary_unary(path, response_deserializer=parse)
+                ask(sent[0], timeout=HANG_S, metadata=fuzz_seeds.PROOF)
         except grpc.RpcError as error:
             code = error.code().name
             if code == "DEADLINE_EXCEEDED" and method.full_name in fuzz_requests.ENDLESS:
@@ -105,9 +106,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("fuzz")
     log = folder / "log.jsonl"
     command = [sys.executable, str(pathlib.Path(__file__).parent / "fuzz_serve.py"), str(folder / "data")]
+    told = {**os.environ, "VOLANT_PEERS__TOKEN": fuzz_seeds.PEER_TOKEN}
+    pipe = subprocess.PIPE
     with (
         log.open("w") as errors,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True, env=told) as process,
     ):
         assert process.stdin is not None
         assert process.stdout is not None

@@ -16,6 +16,7 @@ from volant_server import embedded
 
 ANY = "127.0.0.1:0"
 WITHOUT_ENGINE = "admin,datacatalog,objectstore"
+PEER_TOKEN = "what engines have"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("VOLANT_")}
 
 
@@ -110,7 +111,7 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[embedded.Running]:
     """The platform, in this process, but for the engine."""
-    environment = {**ENVIRONMENT, "VOLANT_SERVICES": WITHOUT_ENGINE}
+    environment = {**ENVIRONMENT, "VOLANT_SERVICES": WITHOUT_ENGINE, "VOLANT_PEERS__TOKEN": PEER_TOKEN}
     options = embedded.Options(
         data=tmp_path / "data", grpc=ANY, http=ANY, s3=ANY, postgres=binaries(), environment=environment
     )

@@ -19,6 +19,7 @@ from volantidl.service import admin_pb2_grpc
 
 PHASE = core_execution_pb2.WorkflowExecution.Phase
 KEYS = {"VOLANT_BLOBS__ACCESS_KEY": "key", "VOLANT_BLOBS__SECRET_KEY": "secret" * 4}
+TOKEN = {"VOLANT_PEERS__TOKEN": "a token, of any letters: é"}
 
 
 class Processes:
@@ -29,7 +30,11 @@ class Processes:
         """Start one; the line that it says when ready."""
         line = [sys.executable, "-m", "volant_server", "run", *arguments]
         process = subprocess.Popen(
-            line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**ENVIRONMENT, **KEYS, **environment}
+            line,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**ENVIRONMENT, **KEYS, **TOKEN, **environment},
         )
         self.all.append(process)
         assert process.stdout is not None
@@ -83,17 +88,19 @@ def test_services_of_their_own(processes: Processes, postgres_dsn: str, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "environment", "sentence"),
     [
-        (("--service", "nonsense"), "there is no service 'nonsense'; there are admin"),
-        (("--settings", "/nowhere.toml"), "can't read the settings in /nowhere.toml"),
-        (("--service", "admin"), "no database is named"),
+        (("--service", "nonsense"), {}, "there is no service 'nonsense'; there are admin"),
+        (("--settings", "/nowhere.toml"), {}, "can't read the settings in /nowhere.toml"),
+        (("--service", "admin"), TOKEN, "no database is named"),
+        (("--service", "admin"), {}, "peers.token (or VOLANT_PEERS__TOKEN) is needed"),
+        (("--service", "engine"), {"VOLANT_PEERS__ADMIN": "127.0.0.1:1"}, "peers.token (or VOLANT_PEERS__TOKEN)"),
     ],
 )
-def test_what_is_missing_is_a_sentence(arguments: tuple[str, ...], sentence: str) -> None:
+def test_what_is_missing_is_a_sentence(arguments: tuple[str, ...], environment: dict[str, str], sentence: str) -> None:
     line = [sys.executable, "-m", "volant_server", "run", *arguments]
-    ports = {"VOLANT_LISTEN__GRPC": ANY, "VOLANT_LISTEN__HTTP": ANY}
-    said = subprocess.run(line, capture_output=True, text=True, timeout=60, env={**ENVIRONMENT, **ports}, check=False)
+    told = {**ENVIRONMENT, "VOLANT_LISTEN__GRPC": ANY, "VOLANT_LISTEN__HTTP": ANY, **environment}
+    said = subprocess.run(line, capture_output=True, text=True, timeout=60, env=told, check=False)
     assert said.returncode == 1
     assert sentence in said.stderr
     assert "Traceback" not in said.stderr

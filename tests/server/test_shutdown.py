@@ -10,12 +10,12 @@ from pathlib import Path
 import grpc
 import grpc.aio
 import pytest
-from tests.server.conftest import ANY, ENVIRONMENT, binaries
+from tests.server.conftest import ANY, ENVIRONMENT, PEER_TOKEN, binaries
 
-from volant_core import errors
+from volant_core import errors, rpc
 from volant_server import embedded, gate, sequence
 from volantidl.admin import version_pb2
-from volantidl.dispatch import dispatch_pb2
+from volantidl.dispatch import dispatch_pb2, dispatch_pb2_grpc
 
 
 async def test_the_sequence(tmp_path: Path) -> None:
@@ -54,17 +54,13 @@ async def test_clients_are_refused_while_the_engine_still_reports(running: embed
             "/flyteidl.service.AdminService/GetVersion",
             request_serializer=version_pb2.GetVersionRequest.SerializeToString,
         )
-        report = channel.unary_unary(
-            "/volantidl.dispatch.DispatchService/Report",
-            request_serializer=dispatch_pb2.ReportRequest.SerializeToString,
-            response_deserializer=dispatch_pb2.ReportResponse.FromString,
-        )
+        engines = rpc.proving(dispatch_pb2_grpc.DispatchServiceStub(channel), PEER_TOKEN)
         running.platform.gate.closed = True
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await ask(version_pb2.GetVersionRequest())
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         assert "shutting down" in (caught.value.details() or "")
-        await report(dispatch_pb2.ReportRequest(session="nobody"))
+        await engines.Report(dispatch_pb2.ReportRequest(session="nobody"))
 
 
 async def test_postgresql_that_is_killed_comes_back(running: embedded.Running) -> None:
@@ -78,14 +74,12 @@ async def test_postgresql_that_is_killed_comes_back(running: embedded.Running) -
 
 
 def test_the_gate() -> None:
-    one = gate.Gate()
+    one = gate.Gate("token")
     with one("/volantidl.service.AdminService/GetTask", None):  # type: ignore[arg-type]
         pass
     one.closed = True
     with pytest.raises(errors.UnavailableError):
         one("/volantidl.service.AdminService/GetTask", None)  # type: ignore[arg-type]
-    with one("/volantidl.dispatch.DispatchService/Report", None):  # type: ignore[arg-type]
-        pass
 
 
 class Parts:

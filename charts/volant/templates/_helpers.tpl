@@ -58,6 +58,23 @@ postgresql://volant:{{ .Values.postgres.password | urlquery }}@{{ include "volan
 {{- end -}}
 {{- end }}
 
+{{/* The peers' token: given, or the one of the release's secret, or a new one, the same in all of this rendering. */}}
+{{- define "volant.peerToken" -}}
+{{- if not .Values.peers.token -}}
+{{- $kept := dig "data" "peer-token" "" (lookup "v1" "Secret" .Release.Namespace (include "volant.name" .)) -}}
+{{- $_ := set .Values.peers "token" (ternary (b64dec $kept) (randAlphaNum 40) (ne $kept "")) -}}
+{{- end -}}
+{{ .Values.peers.token }}
+{{- end }}
+
+{{- define "volant.peerTokenFrom" -}}
+{{- if .Values.peers.existingSecret -}}
+{name: {{ .Values.peers.existingSecret }}, key: {{ .Values.peers.existingSecretKey }}}
+{{- else -}}
+{name: {{ include "volant.name" . }}, key: peer-token}
+{{- end -}}
+{{- end }}
+
 {{- define "volant.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -84,6 +101,10 @@ seccompProfile: {type: RuntimeDefault}
   valueFrom: {secretKeyRef: {{ include "volant.blobKeyFrom" (dict "root" .root "key" "access-key") }}}
 - name: VOLANT_BLOBS__SECRET_KEY
   valueFrom: {secretKeyRef: {{ include "volant.blobKeyFrom" (dict "root" .root "key" "secret-key") }}}
+{{- end }}
+{{- if has .part (list "admin" "datacatalog" "engine") }}
+- name: VOLANT_PEERS__TOKEN
+  valueFrom: {secretKeyRef: {{ include "volant.peerTokenFrom" .root }}}
 {{- end }}
 {{- if eq .part "objectstore" }}
 - {name: VOLANT_BLOBS__ROOT, value: /data}

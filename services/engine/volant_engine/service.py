@@ -24,6 +24,7 @@ async def open_engine(
     settings: EngineSettings,
     clock: core_clock.Clock,
     session: str = "",
+    token: str = "",
 ) -> AsyncIterator[engine.Engine]:
     """Drive executions within the context.
 
@@ -38,17 +39,19 @@ async def open_engine(
         settings: how the engine behaves.
         clock: the time.
         session: the name of its leases, unique for each start; made up if left out.
+        token: by which it proves itself to both.
     """
     chance = random.Random()  # noqa: S311 -- spreads pauses, guards nothing
     one = engine.Engine(
         admin=admin,
-        cached=catalog_client.CatalogClient(catalog, blobs, settings.call_seconds, settings.cache_seconds),
+        cached=catalog_client.CatalogClient(catalog, blobs, settings.call_seconds, settings.cache_seconds, token),
         blobs=blobs,
         launcher=launcher,
         settings=settings,
         time=clock,
         session_id=session or f"{settings.name}-{uuid.uuid4().hex}",
         chance=chance,
+        token=token,
     )
     await one.start()
     try:

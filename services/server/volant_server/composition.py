@@ -84,7 +84,8 @@ class Platform:
         self.settings = settings
         self.clock = clock
         self.sequence = sequence.Sequence()
-        self.gate = gate.Gate()
+        self._token = parts.peer_token(settings)
+        self.gate = gate.Gate(self._token)
         self.health = health.Health()
         self.ended_attempts = 0
         """How many attempts were ended at shutdown."""
@@ -301,7 +302,7 @@ class Platform:
         launcher = await self.sequence.open("attempts", self._open_launcher(admin), patience_s=shutdown.attempts_s)
         engine = await self.sequence.open(
             "engine",
-            parts.open_engine(settings, admin, catalog, self.blobs, launcher, self.clock),
+            parts.open_engine(settings, admin, catalog, self._token, self.blobs, launcher, self.clock),
             patience_s=shutdown.engine_s,
         )
         if settings.peers.admin:

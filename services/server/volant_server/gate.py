@@ -1,22 +1,28 @@
-"""The gate in front of the services: at shutdown clients are refused while our own parts still talk to one another."""
+"""The gate in front of the services.
+
+What only our own engines may call asks for their token. At shutdown clients are refused while engines still report.
+"""
 
 import contextlib
 
 from volant_core import errors, rpc, telemetry
 
-# What the engine says while it leaves: its last reports, and what it gives back.
+# Services for our own engines alone.
 _INNER = ("/volantidl.dispatch.", "/volantidl.catalog.")
 
 
 class Gate:
     """Open until it is closed. Entered around every call."""
 
-    def __init__(self) -> None:
-        """Open it."""
+    def __init__(self, token: str) -> None:
+        """Open it; engines prove themselves by `token`."""
+        self._token = token
         self.closed = False
 
     def __call__(self, method: str, context: rpc.RpcContext) -> contextlib.AbstractContextManager[object]:
-        """The scope of a call (see `volant_core.rpc.Scope`), or UnavailableError."""
-        if self.closed and not method.startswith(_INNER):
+        """The scope of a call (see `volant_core.rpc.Scope`), UnavailableError or UnauthenticatedError."""
+        if method.startswith(_INNER):
+            rpc.check_proof(self._token, context)
+        elif self.closed:
             raise errors.UnavailableError("the server is shutting down; try again in a moment")
         return telemetry.rpc_scope(method, context)

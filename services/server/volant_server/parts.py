@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import os
 import random
+import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -59,6 +60,24 @@ class Addresses:
     """What HTTP listens on."""
     is_public: bool = False
     """Whether other machines reach any of it."""
+
+
+def peer_token(settings: ServerSettings) -> str:
+    """What engines prove themselves by, drawn if settings have none. FailedPreconditionError if that is not enough."""
+    peers, services = settings.peers, settings.services
+    if peers.token:
+        return peers.token
+    if "engine" in services:
+        elsewhere = bool(peers.admin or peers.datacatalog)
+    else:
+        # Alone: nobody is meant to come.
+        elsewhere = not settings.alone and bool({"admin", "datacatalog"} & set(services))
+    if elsewhere:
+        raise errors.FailedPreconditionError(
+            "peers.token (or VOLANT_PEERS__TOKEN) is needed where services run in processes of their own: a secret, the"
+            " same for admin, datacatalog and engines, by which engines prove themselves"
+        )
+    return secrets.token_urlsafe(32)
 
 
 SCHEMAS: dict[ServiceName, tuple[str, str]] = {
@@ -309,6 +328,7 @@ async def open_engine(
     settings: ServerSettings,
     admin: grpc.aio.Channel,
     catalog: grpc.aio.Channel,
+    token: str,
     blobs: blobstore.BlobStore,
     launcher: Launcher,
     clock: clock.Clock,
@@ -317,6 +337,12 @@ async def open_engine(
     from volant_engine.service import open_engine
 
     async with open_engine(
-        admin=admin, catalog=catalog, blobs=blobs, launcher=launcher, settings=settings.engine, clock=clock
+        admin=admin,
+        catalog=catalog,
+        token=token,
+        blobs=blobs,
+        launcher=launcher,
+        settings=settings.engine,
+        clock=clock,
     ) as engine:
         yield engine

@@ -82,6 +82,9 @@ class PeerSettings:
     """gRPC address of admin, for an engine; this process' own if empty."""
     datacatalog: str = ""
     """gRPC address of the datacatalog, for an engine; this process' own if empty."""
+    token: str = dataclasses.field(default="", repr=False)
+    """Secret by which engines prove themselves to admin and the datacatalog, the same in all processes. Empty: drawn at
+    the start, which does where one process runs all services."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 
 import grpc
 from kubernetes_world import KUBECONFIG, kubectl
@@ -62,6 +63,7 @@ class PlatformProcess:
             "VOLANT_KUBERNETES__KEEP_SUCCEEDED_SECONDS": "600",
             "VOLANT_KUBERNETES__STOP_SECONDS": "1",
             "VOLANT_ADMIN__SEED_PROJECTS": project,
+            "VOLANT_PEERS__TOKEN": uuid.uuid4().hex,
             **settings,
         }
         self.processes: list[subprocess.Popen[bytes]] = []

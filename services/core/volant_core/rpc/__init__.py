@@ -7,6 +7,8 @@ from volant_core.rpc.client import call, connect, peer_errors, stream
 from volant_core.rpc.handlers import Observer, Registration, RpcContext, Scope, current_request_id
 from volant_core.rpc.names import flyte_name
 from volant_core.rpc.peer import flyte_stub
+from volant_core.rpc.proof import check as check_proof
+from volant_core.rpc.proof import proving
 from volant_core.rpc.server import RunningServer, ServerSettings, serve
 
 __all__ = [
@@ -17,11 +19,13 @@ __all__ = [
     "Scope",
     "ServerSettings",
     "call",
+    "check_proof",
     "connect",
     "current_request_id",
     "flyte_name",
     "flyte_stub",
     "peer_errors",
+    "proving",
     "serve",
     "stream",
 ]

@@ -286,7 +286,7 @@ class _Method:
         async def answer() -> bytes:
             return self._serialize(await self.behaviour(self._requests(requests), context))
 
-        data: bytes = await self._observed(context, answer())
+        data: bytes = await self._observed(context, answer)
         return data
 
     async def _streaming(self, given: Any, context: RpcContext) -> None:
@@ -302,14 +302,14 @@ class _Method:
                 async for response in responses:
                     await writer.write(response)
 
-        await self._observed(context, answer())
+        await self._observed(context, answer)
 
     async def _requests(self, stream: AsyncIterator[bytes]) -> AsyncIterator[Message]:
         async for data in stream:
             yield self._parse(data)
 
-    async def _observed(self, context: RpcContext, answer: Awaitable[Any]) -> Any:
-        """Await the answer of a call with streams, turn what it raises into a status, and tell the observer."""
+    async def _observed(self, context: RpcContext, answer: Callable[[], Awaitable[Any]]) -> Any:
+        """Give the answer to a call with streams, turn what it raises into a status, and tell the observer."""
         table = self.table
         call = _Call(context)
         _current.set(call)
@@ -320,7 +320,7 @@ class _Method:
             table.endless.add(task)
         try:
             with table.scope(self.path, context) if table.scope else contextlib.nullcontext():
-                return await answer
+                return await answer()
         except BaseException as error:
             code, refusal = self._verdict(error, call, endless=task, late=None)
             if refusal is not None:

@@ -8,7 +8,7 @@ from google.protobuf import duration_pb2
 
 from volant_core import errors
 from volant_core.blobstore.port import BlobStore
-from volant_core.rpc import client
+from volant_core.rpc import client, proof
 from volant_engine.decide import commands
 from volant_engine.reactor import catalog
 from volantidl.catalog import catalog_pb2, catalog_pb2_grpc
@@ -23,13 +23,18 @@ class CatalogClient:
     """Asks the datacatalog service."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, blobs: BlobStore, call_seconds: float, max_age_seconds: float = 0.0
+        self,
+        channel: grpc.aio.Channel,
+        blobs: BlobStore,
+        call_seconds: float,
+        max_age_seconds: float = 0.0,
+        token: str = "",
     ) -> None:
         """Speak over `channel`, each call within `call_seconds`; large outputs are read from `blobs`.
 
-        Outputs older than `max_age_seconds` are not found, if that is not 0.
+        Outputs older than `max_age_seconds` are not found, if that is not 0. `token` proves who asks.
         """
-        self._stub = catalog_pb2_grpc.CacheBatchServiceStub(channel)
+        self._stub = proof.proving(catalog_pb2_grpc.CacheBatchServiceStub(channel), token)
         self._blobs = blobs
         self._call_seconds = call_seconds
         self._max_age = duration_pb2.Duration()

@@ -7,7 +7,7 @@ import random
 import grpc.aio
 import structlog
 
-from volant_core import aio, clock, errors, telemetry
+from volant_core import aio, clock, errors, rpc, telemetry
 from volant_core.blobstore.port import BlobStore
 from volant_engine import settings as engine_settings
 from volant_engine.decide import events, graphs, machine, records, state
@@ -52,6 +52,7 @@ class Engine:
         time: clock.Clock,
         session_id: str,
         chance: random.Random,
+        token: str = "",
     ) -> None:
         """Put the parts together; nothing runs before `start`."""
         self._settings = settings
@@ -72,7 +73,7 @@ class Engine:
         self._ready: collections.deque[worker.Worker] = collections.deque()
         self._work = asyncio.Event()
         self._patience = waiting = patience.Patience(*settings.retry_seconds, chance)
-        dispatch = dispatch_pb2_grpc.DispatchServiceStub(admin)
+        dispatch = rpc.proving(dispatch_pb2_grpc.DispatchServiceStub(admin), token)
         closures = loading.Closures(blobs, settings.closures)
         self._loader = loading.Loader(blobs, closures, dispatch, settings.value_bytes)
         self._timers = timers.Timers(time)

@@ -13,8 +13,9 @@ from volant_core import errors
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
-AWAY = (errors.UnavailableError, errors.DeadlineExceededError)
-"""Failures that say nothing about what was asked."""
+AWAY = (errors.UnavailableError, errors.DeadlineExceededError, errors.UnauthenticatedError)
+"""Failures that say nothing about what was asked. The last: the engine's token is not the server's, as while a new one
+is given to one after another."""
 
 
 class Patience:
