@@ -70,7 +70,7 @@ async def test_an_api_server_that_is_away(tmp_path):
     await api.open()
     try:
         with pytest.raises(errors.UnavailableError, match="does not answer"):
-            await api.list_pods("a=b")
+            await api.list_objects("/api/v1/pods", "a=b")
     finally:
         await api.close()
 

@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from volant_engine.launchers import port
-from volant_engine.launchers.kubernetes import pod_status, settings
+from volant_engine.launchers.kubernetes import kinds, pod_status, settings
 from volantidl.core import execution_pb2
 
 SETTINGS = settings.KubernetesSettings()
@@ -221,8 +221,8 @@ def test_a_pod_on_a_lost_node_is_given_up_in_the_end():
 
 
 def test_gone():
-    assert pod_status.gone(pod("Succeeded", terminated(0), leaving=8), later(10), SETTINGS).phase is PHASE.SUCCEEDED
-    verdict = pod_status.gone(pod("Running", running(), leaving=40), later(10), SETTINGS)
+    assert kinds.PODS.gone(pod("Succeeded", terminated(0), leaving=8), later(10), SETTINGS).phase is PHASE.SUCCEEDED
+    verdict = kinds.PODS.gone(pod("Running", running(), leaving=40), later(10), SETTINGS)
     assert verdict.error is not None
     assert (verdict.error.code, verdict.error.kind) == ("ResourceDeletedExternally", SYSTEM)
 

@@ -63,14 +63,14 @@ async def test_pods_are_made_in_the_end_and_once(world, proxy):
 async def test_an_answer_that_is_lost(world):
     """The pod is made, but nobody hears that it is: the second call finds it."""
     api = world.launcher._api
-    make, calls = api.create_pod, []
+    make, calls = api.create, []
 
-    async def make_and_lose(manifest):
-        made = await make(manifest)
+    async def make_and_lose(path, manifest):
+        made = await make(path, manifest)
         calls.append(made)
         raise errors.UnavailableError("the answer is lost")
 
-    api.create_pod = make_and_lose
+    api.create = make_and_lose
     await world.launcher.launch(world.attempt("a", "succeed"))
     assert (await world.news.end("a", patience=PATIENCE)).phase is PHASE.SUCCEEDED
     assert len(calls) == 1
@@ -87,12 +87,13 @@ async def test_a_watch_that_comes_too_late(world, proxy):
     proxy.cut()
     await asyncio.to_thread(world.release, "ends")
     await asyncio.to_thread(kubectl, "-n", world.namespace, "delete", "pod", "goes", "--force", "--grace-period=0")
-    world.launcher._informer._version = "1"  # etcd has forgotten that
+    informer = world.launcher._informers._informers["Pod"]
+    informer._version = "1"  # etcd has forgotten that
     proxy.accepts = True
     assert (await world.news.end("ends", patience=PATIENCE)).phase is PHASE.SUCCEEDED
     error = await ended(world, "goes")
     assert (error.code, error.kind) == ("ResourceDeletedExternally", SYSTEM)
-    assert int(world.launcher._informer._version) > 1
+    assert int(informer._version) > 1
 
 
 async def test_what_vanished_while_nobody_looked(world):

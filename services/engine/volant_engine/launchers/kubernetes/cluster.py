@@ -45,8 +45,6 @@ class Cluster:
     def __init__(self, settings: kubernetes_settings.KubernetesSettings) -> None:
         """Nothing is read or opened before `open`."""
         self._settings = settings
-        # With one namespace for all, nothing has to be seen beyond it.
-        self._pods = "/api/v1/pods" if "{" in settings.namespace else f"/api/v1/namespaces/{settings.namespace}/pods"
         self._client: kubernetes_asyncio.client.ApiClient | None = None
 
     async def open(self) -> None:
@@ -80,43 +78,42 @@ class Cluster:
         if self._client is not None:
             await self._client.close()
 
-    # Pods
+    # Objects of any kind, by their paths
 
-    async def create_pod(self, manifest: Mapping[str, Any]) -> Object:
-        """Make a pod; it as it was stored."""
-        namespace = manifest["metadata"]["namespace"]
-        return await self._json("POST", f"/api/v1/namespaces/{namespace}/pods", body=manifest)
+    async def create(self, path: str, manifest: Mapping[str, Any]) -> Object:
+        """Make an object below `path`; it as it was stored."""
+        return await self._json("POST", path, body=manifest)
 
-    async def get_pod(self, namespace: str, name: str) -> Object:
-        """The pod as it is."""
-        return await self._json("GET", f"/api/v1/namespaces/{namespace}/pods/{name}")
+    async def get(self, path: str) -> Object:
+        """The object as it is."""
+        return await self._json("GET", path)
 
-    async def delete_pod(self, namespace: str, name: str, *, grace: int | None = None, uid: str = "") -> None:
-        """Have a pod deleted; one that is not there is fine. `uid` guards against another of its name."""
-        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions"}
+    async def delete(self, path: str, *, grace: int | None = None, uid: str = "") -> None:
+        """Have an object deleted, and what it owns; one that is not there is fine. `uid` guards against another."""
+        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
         if grace is not None:
             body["gracePeriodSeconds"] = grace
         if uid:
             body["preconditions"] = {"uid": uid}
         try:
-            await self._json("DELETE", f"/api/v1/namespaces/{namespace}/pods/{name}", body=body)
+            await self._json("DELETE", path, body=body)
         except RefusedError as refused:
             if refused.status not in {404, 409}:
                 raise
 
-    async def list_pods(self, selector: str) -> tuple[list[Object], str]:
-        """All pods with these labels, and the version of the world in which they were so."""
+    async def list_objects(self, path: str, selector: str) -> tuple[list[Object], str]:
+        """All objects with these labels, and the version of the world in which they were so."""
         found: list[Object] = []
         query = {"labelSelector": selector, "limit": str(_PAGE)}
         while True:
-            page = await self._json("GET", self._pods, query=query)
+            page = await self._json("GET", path, query=query)
             found.extend(page["items"])
             more = page["metadata"].get("continue")
             if not more:
                 return found, page["metadata"]["resourceVersion"]
             query["continue"] = more
 
-    async def watch_pods(self, selector: str, version: str) -> AsyncIterator[Object]:
+    async def watch(self, path: str, selector: str, version: str) -> AsyncIterator[Object]:
         """Changes since `version`, until the stream ends. RefusedError 410: that is too long ago."""
         settings = self._settings
         query = {
@@ -127,7 +124,7 @@ class Cluster:
             "timeoutSeconds": str(int(settings.watch_seconds)),
         }
         patience = aiohttp.ClientTimeout(sock_connect=settings.call_seconds, sock_read=settings.quiet_seconds)
-        async with self._stream(self._pods, query, patience) as chunks:
+        async with self._stream(path, query, patience) as chunks:
             rest = b""
             async for chunk in chunks:
                 *lines, rest = (rest + chunk).split(b"\n")

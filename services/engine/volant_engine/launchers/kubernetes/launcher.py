@@ -1,8 +1,9 @@
 """The Kubernetes launcher: has a pod made for each attempt or adopts the one that is there, and tells of it.
 
-All news comes from the informer. A pod is judged when it changes, and again when time alone may change the verdict.
-Nothing of an attempt is kept here that a restart would miss: the pods are the truth, and one that is gone is judged by
-what it left in the object store.
+Or an object of another kind, of which an operator makes pods; what the two differ in, their kind knows. All news comes
+from informers, one for each kind. An object is judged when it changes, and again when time alone may change that.
+Nothing of an attempt is kept here that a restart would miss: the objects are the truth, and one that is gone is judged
+by what it left in the object store.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from volant_engine.launchers.kubernetes import (
     cluster,
     growth,
     informer,
+    kinds,
     logs,
     making,
     pod_spec,
@@ -47,15 +49,18 @@ class _Run:
     """An attempt that was launched here and has not ended."""
 
     attempt: port.Attempt
+    kind: kinds.Kind
     namespace: str
     source: logs.Source
     since: datetime.datetime
     """When it was launched here: nothing of it happened before."""
     making: "asyncio.Task[None] | None" = None
     is_asked_for: bool = False
-    """Whether the API server may have its pod by now."""
+    """Whether the API server may have its object by now."""
     has_slot: bool = False
     told: tuple[port.AttemptPhase, str] | None = None
+    links: tuple[execution_pb2.TaskLog, ...] = ()
+    """Pages about it, besides its log."""
     began: datetime.datetime | None = None
     timer: asyncio.TimerHandle | None = None
     ended: bool = False
@@ -65,9 +70,14 @@ class _Run:
         """The attempt's."""
         return self.attempt.name
 
+    @property
+    def path(self) -> str:
+        """Where the API server has its object."""
+        return self.kind.path(self.namespace, self.kind.name_of(self.name))
+
 
 class KubernetesLauncher:
-    """Runs attempts as pods."""
+    """Runs attempts as pods, and as what operators make pods of."""
 
     def __init__(
         self,
@@ -84,7 +94,7 @@ class KubernetesLauncher:
         self._blobs = blobs
         self._allowed = allowed
         self._api = cluster.Cluster(settings)
-        self._informer = informer.Informer(self._api, settings, chance, self._changed)
+        self._informers = informer.Informers(self._api, settings, chance, self._changed)
         self._maker = making.Maker(self._api, settings, clock, chance)
         self._logs = logs.Logs(self._api, settings, blobs)
         self._templates = templates.Templates(self._api, settings, clock)
@@ -103,15 +113,8 @@ class KubernetesLauncher:
         """See what is there. UnavailableError or FailedPreconditionError when the cluster can't be asked."""
         self._heard = heard
         await self._api.open()
-        try:
-            await self._informer.start()
-        except cluster.RefusedError as refused:
-            raise errors.FailedPreconditionError(
-                f"the Kubernetes API server refuses to list pods: {refused.message}; the engine's account needs get, "
-                "list, watch, create and delete on pods, and get on pods/log, in all namespaces of tasks"
-            ) from refused
+        await self._informers.start()
         self._logs.start()
-        self._tasks.start("watch", self._informer.run())
         self._tasks.start("orphans", self._removal.remove_orphans(self._orphans))
 
     async def launch(self, attempt: port.Attempt) -> None:
@@ -121,40 +124,40 @@ class KubernetesLauncher:
             if known.began is not None:
                 self._tell(known, port.AttemptPhase.RUNNING, known.began, started=known.began)
             return
-        namespace = pod_spec.namespace_of(attempt, self._settings)
-        pod = self._informer.pods.get(attempt.name)
+        kind = kinds.of_attempt(attempt, self._settings.operators)
+        await self._informers.watch(kind)
         manifest = None
-        if pod is None and not attempt.was_running:
-            manifest = await self._manifest(attempt)
-        source = logs.Source(namespace, attempt.name, attempt.name, self._logs.place(attempt))
-        run = self._runs[attempt.name] = _Run(attempt, namespace, source, self._clock.now())
-        source.container = pod_spec.main_container(attempt)
-        pod = self._informer.pods.get(attempt.name)
-        if pod is not None:
+        if attempt.name not in self._informers.objects and not attempt.was_running:
+            manifest = await self._manifest(kind, attempt)
+        namespace = pod_spec.namespace_of(attempt, self._settings)
+        source = logs.Source(namespace, kind.log_place(attempt, None), self._logs.place(attempt))
+        run = self._runs[attempt.name] = _Run(attempt, kind, namespace, source, self._clock.now())
+        told = self._informers.objects.get(attempt.name)
+        if told is not None:
             run.is_asked_for = True
             self._hold_slot(run)
-            self._judge(run, pod)
+            self._judge(run, told)
         elif manifest is None:
             self._tasks.start(f"look for {attempt.name}", self._conclude_lost(run))
         else:
             run.making = self._tasks.start(f"make {attempt.name}", self._make(run, manifest))
 
     async def stop(self, name: str, reason: str) -> None:
-        """End an attempt: its pod is deleted, which gives it its grace. No news of it comes afterwards."""
+        """End an attempt: its object is deleted, which gives pods their grace. No news of it comes afterwards."""
         run = self._runs.get(name)
-        pod = self._informer.pods.get(name)
+        told = self._informers.objects.get(name)
         if run is not None:
             _log.info("ending an attempt", attempt=name, reason=reason)
             await self._let_go(run)
-            pod = self._informer.pods.get(name)
-            if run.began is not None and pod is not None:
+            told = self._informers.objects.get(name)
+            if run.began is not None and told is not None:
                 with contextlib.suppress(TimeoutError):  # its node may be lost
                     async with asyncio.timeout(_LAST_WORDS):
                         await self._logs.keep(run.source)
-        if pod is not None:
-            await self._removal.remove(pod, grace=self._settings.stop_seconds)
+        if told is not None:
+            await self._removal.remove(told, grace=self._settings.stop_seconds)
         elif run is not None and run.is_asked_for:
-            await self._removal.remove_named(run.namespace, name, grace=self._settings.stop_seconds)
+            await self._removal.remove_at(run.path, grace=self._settings.stop_seconds)
 
     def release(self, name: str) -> None:
         """Let go of an attempt: what runs, runs on, unheard; what waits here to be started never is."""
@@ -164,18 +167,18 @@ class KubernetesLauncher:
             self._forget_run(run)
 
     async def forget(self, name: str) -> None:
-        """The attempt is recorded as ended: its pod is deleted, after as long as the settings keep such."""
-        pod = self._informer.pods.get(name)
-        if pod is not None:
-            verdict = pod_status.judge(pod, self._clock.now(), self._settings)
-            self._removal.remove_later(pod, verdict)
+        """The attempt is recorded as ended: its object is deleted, after as long as the settings keep such."""
+        told = self._informers.objects.get(name)
+        if told is not None:
+            verdict = kinds.of(told).judge(told, self._clock.now(), self._settings)
+            self._removal.remove_later(told, verdict)
 
     def leftovers(self) -> Collection[str]:
-        """Names of attempts that have a pod and that nobody has launched here, nor forgotten."""
-        return self._informer.pods.keys() - self._runs.keys() - set(self._removal.due)
+        """Names of attempts that have an object and that nobody has launched here, nor forgotten."""
+        return self._informers.objects.keys() - self._runs.keys() - set(self._removal.due)
 
     async def close(self, *, end_attempts: bool) -> None:
-        """Shut down. With `end_attempts`, delete the pods of what runs; else leave them, to be adopted."""
+        """Shut down. With `end_attempts`, delete the objects of what runs; else leave them, to be adopted."""
         self._heard = _deaf
         if end_attempts:
             names = list(self._runs)
@@ -185,19 +188,20 @@ class KubernetesLauncher:
         for run in list(self._runs.values()):
             self._forget_run(run)
         await self._tasks.cancel()
+        await self._informers.close()
         await self._logs.close()
         await self._removal.close()
         await self._api.close()
 
     # Making
 
-    async def _manifest(self, attempt: port.Attempt) -> cluster.Object:
+    async def _manifest(self, kind: kinds.Kind, attempt: port.Attempt) -> cluster.Object:
         if self._allowed is not None:
             defaults, limits = await self._allowed(attempt)
             attempt = dataclasses.replace(attempt, resource_defaults=defaults, resource_limits=limits)
         template = await self._templates.of(attempt)
         memory = await growth.needed(self._blobs, attempt, self._settings)
-        return pod_spec.build(attempt, self._settings, template, memory)
+        return kind.build(attempt, self._settings, template, memory)
 
     async def _make(self, run: _Run, manifest: cluster.Object) -> None:
         def waits(reason: str) -> None:
@@ -210,14 +214,14 @@ class KubernetesLauncher:
             run.has_slot = True
         run.is_asked_for = True
         try:
-            pod = await self._maker.make(manifest, waits)
+            made = await self._maker.make(run.kind, manifest, waits)
         except making.NotMadeError as refused:
             at = self._clock.now()
             verdict = pod_status.Verdict(port.AttemptPhase.FAILED, at, error=refused.error, retryable=refused.retryable)
             self._end_run(run, verdict, has_log=False)
             return
         run.making = None
-        self._informer.see(pod)
+        self._informers.see(run.kind, made)
 
     def _hold_slot(self, run: _Run) -> None:
         if self._slots is not None and not run.attempt.is_eager and not run.has_slot:
@@ -226,26 +230,28 @@ class KubernetesLauncher:
 
     # Judging
 
-    def _changed(self, name: str, pod: informer.Pod, is_there: bool) -> None:
+    def _changed(self, name: str, told: informer.Object, is_there: bool) -> None:
         if not is_there:
             self._removal.gone(name)
         run = self._runs.get(name)
         if run is None:
             return
         if is_there:
-            self._judge(run, pod)
+            self._judge(run, told)
         else:
-            verdict = pod_status.gone(pod, self._clock.now(), self._settings)
+            verdict = run.kind.gone(told, self._clock.now(), self._settings)
             self._tasks.start(f"conclude {name}", self._conclude_gone(run, verdict))
 
-    def _judge(self, run: _Run, pod: informer.Pod) -> None:
+    def _judge(self, run: _Run, told: informer.Object) -> None:
         if run.ended:
             return
         if run.timer is not None:
             run.timer.cancel()
             run.timer = None
         now = self._clock.now()
-        verdict = pod_status.judge(pod, now, self._settings)
+        verdict = run.kind.judge(told, now, self._settings)
+        run.source.place = run.kind.log_place(run.attempt, told)
+        self._link(run, run.kind.links(told))
         if verdict.is_end:
             self._conclude(run, verdict)
             return
@@ -259,9 +265,16 @@ class KubernetesLauncher:
 
     def _judge_again(self, run: _Run) -> None:
         run.timer = None
-        pod = self._informer.pods.get(run.name)
-        if pod is not None and self._runs.get(run.name) is run:
-            self._judge(run, pod)
+        told = self._informers.objects.get(run.name)
+        if told is not None and self._runs.get(run.name) is run:
+            self._judge(run, told)
+
+    def _link(self, run: _Run, links: tuple[execution_pb2.TaskLog, ...]) -> None:
+        """Its operator names pages, which may be known only when it runs, and not any more when it has ended."""
+        if links and links != run.links:
+            run.links = links
+            if run.began is not None:
+                self._tell(run, port.AttemptPhase.RUNNING, run.began, started=run.began)
 
     def _begin(self, run: _Run, at: datetime.datetime) -> None:
         if run.began is None:
@@ -270,7 +283,7 @@ class KubernetesLauncher:
             self._logs.follow(run.source)
 
     def _conclude(self, run: _Run, verdict: pod_status.Verdict) -> None:
-        """The pod has ended. What it takes to say so well is done first; most often that is nothing."""
+        """It has ended. What it takes to say so well is done first; most often that is nothing."""
         ran_out = verdict.error is not None and verdict.error.code == "OOMKilled" and self._settings.oom_factor
         if verdict.is_mute or ran_out:
             run.ended = True
@@ -292,14 +305,14 @@ class KubernetesLauncher:
         self._end_run(run, verdict, has_log=True)
 
     async def _note_memory(self, run: _Run) -> None:
-        manifest = await self._manifest(run.attempt)
-        main = next(one for one in manifest["spec"]["containers"] if one["name"] == run.source.container)
+        manifest = await self._manifest(run.kind, run.attempt)
+        main = next(one for one in manifest["spec"]["containers"] if one["name"] == run.source.place.container)
         memory = main["resources"].get("limits", {}).get("memory", "")
         if memory:
             await growth.note(self._blobs, run.attempt, memory)
 
     async def _conclude_gone(self, run: _Run, verdict: pod_status.Verdict) -> None:
-        """The pod is not there any more."""
+        """Its object is not there any more."""
         if run.ended or self._runs.get(run.name) is not run:
             return
         run.ended = True
@@ -361,7 +374,7 @@ class KubernetesLauncher:
             del self._runs[run.name]
 
     async def _let_go(self, run: _Run) -> None:
-        """Make nothing of it any more. A call that is under way is waited for, so that its pod is known."""
+        """Make nothing of it any more. A call that is under way is waited for, so that its object is known."""
         self._forget_run(run)
         if run.making is not None:
             await aio.cancel_all([run.making])
@@ -373,9 +386,9 @@ class KubernetesLauncher:
         except errors.VolantError as error:
             _log.warning("an attempt could not be ended", attempt=name, error=error.message)
 
-    def _orphans(self) -> list[informer.Pod]:
+    def _orphans(self) -> list[informer.Object]:
         left = self.leftovers()
-        return [pod for name, pod in self._informer.pods.items() if name in left]
+        return [told for name, told in self._informers.objects.items() if name in left]
 
     # News
 
@@ -404,7 +417,7 @@ class KubernetesLauncher:
                 started_at=started,
                 error=error,
                 retryable=retryable,
-                logs=self._logs.links(run.attempt) if has_log else (),
+                logs=(*self._logs.links(run.attempt), *run.links) if has_log else run.links,
             )
         )
 

@@ -8,14 +8,14 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
 from volant_core import aio, errors
 from volant_core.blobstore import port as blob_port
 from volant_engine.launchers import port
-from volant_engine.launchers.kubernetes import cluster
+from volant_engine.launchers.kubernetes import cluster, kinds
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
 from volantidl.core import execution_pb2
 
@@ -59,11 +59,10 @@ class Excerpt:
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Source:
-    """The log of one pod."""
+    """The log of one attempt."""
 
     namespace: str
-    pod: str
-    container: str
+    place: kinds.LogPlace
     uri: str
     """Where it is kept."""
     live: "asyncio.Task[None] | None" = None
@@ -115,7 +114,7 @@ class Logs:
     def follow(self, source: Source) -> None:
         """The pod runs: read along, once it has run for a while."""
         if source.live is None:
-            source.live = self._tasks.start(f"follow {source.pod}", self._follow(source))
+            source.live = self._tasks.start(f"follow {source.uri}", self._follow(source))
 
     async def leave(self, source: Source) -> None:
         """Follow it no more."""
@@ -131,7 +130,7 @@ class Logs:
             async with self._reads:
                 whole = await self._read(source)
         except (errors.UnavailableError, cluster.RefusedError) as gone:
-            _log.debug("the log of a pod is gone", pod=source.pod, error=str(gone))
+            _log.debug("the log of a pod is gone", log=source.uri, error=str(gone))
             if source.is_due and source.excerpt is not None:
                 await self._store(source, source.excerpt)
             return
@@ -139,7 +138,7 @@ class Logs:
 
     async def _read(self, source: Source) -> Excerpt:
         whole = Excerpt(self._settings.log_limit)
-        async with self._api.log(source.namespace, source.pod, source.container, follow=False) as log:
+        async with self._open(source, follow=False) as log:
             async for data in log:
                 whole.add(data)
         return whole
@@ -148,10 +147,26 @@ class Logs:
         """The last lines that it wrote, for an error's message."""
         last = Excerpt(64 << 10)
         with contextlib.suppress(errors.UnavailableError, cluster.RefusedError):
-            async with self._api.log(source.namespace, source.pod, source.container, follow=False) as log:
+            async with self._open(source, follow=False) as log:
                 async for data in log:
                     last.add(data)
         return "\n".join(last.text().decode(errors="replace").splitlines()[-lines:])
+
+    @contextlib.asynccontextmanager
+    async def _open(self, source: Source, *, follow: bool) -> AsyncIterator[AsyncIterator[bytes]]:
+        place = source.place
+        pod = place.pod or await self._find(source.namespace, place.selector)
+        async with self._api.log(source.namespace, pod, place.container, follow=follow) as log:
+            yield log
+
+    async def _find(self, namespace: str, selector: str) -> str:
+        """The youngest pod with these labels. RefusedError where there is none."""
+        found, _ = await self._api.list_objects(kinds.PODS.path(namespace), selector)
+        if not found:
+            raise cluster.RefusedError(404, "NotFound", f"there is no pod {selector} in {namespace}")
+        youngest = max(found, key=lambda pod: pod["metadata"]["creationTimestamp"])
+        name: str = youngest["metadata"]["name"]
+        return name
 
     async def _follow(self, source: Source) -> None:
         await asyncio.sleep(self._settings.log_after_seconds)
@@ -160,12 +175,12 @@ class Logs:
             while True:
                 source.excerpt = Excerpt(self._settings.log_limit)
                 try:
-                    async with self._api.log(source.namespace, source.pod, source.container, follow=True) as log:
+                    async with self._open(source, follow=True) as log:
                         async for data in log:
                             source.excerpt.add(data)
                             source.is_due = True
                 except errors.UnavailableError as broken:
-                    _log.debug("a log's stream broke", pod=source.pod, error=broken.message)
+                    _log.debug("a log's stream broke", log=source.uri, error=broken.message)
                 except cluster.RefusedError as refused:
                     if not refused.is_away:
                         return
@@ -186,4 +201,4 @@ class Logs:
             await self._blobs.put(source.uri, excerpt.text(), content_type="text/plain; charset=utf-8")
         except errors.VolantError as error:
             source.is_due = True
-            _log.warning("the log of a pod can't be stored", pod=source.pod, error=error.message)
+            _log.warning("the log of a pod can't be stored", log=source.uri, error=error.message)

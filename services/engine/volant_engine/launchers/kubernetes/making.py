@@ -1,7 +1,7 @@
-"""Getting pods made: not faster than allowed, again where the cluster is busy or full, never twice.
+"""Getting objects made: not faster than allowed, again where the cluster is busy or full, never twice.
 
-A pod's name is its attempt's. Where one of that name is there already, an earlier call (of ours, whose answer was lost,
-or of another engine) has made it, and it is taken over.
+An object's name is made of its attempt's. Where one of that name is there already, an earlier call (of ours, whose
+answer was lost, or of another engine) has made it, and it is taken over.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import structlog
 
 from volant_core import aio, clock, compiler, errors
 from volant_engine.launchers.kubernetes import cluster, pod_spec
+from volant_engine.launchers.kubernetes import kind as kind_port
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
 from volantidl.core import execution_pb2
 
@@ -25,7 +26,7 @@ _QUOTA = re.compile(r"requested: (?P<requested>.*?), used: .*, limited: (?P<limi
 
 
 class NotMadeError(Exception):
-    """There will be no pod."""
+    """There will be no object."""
 
     def __init__(
         self, code: str, message: str, kind: execution_pb2.ExecutionError.ErrorKind.ValueType, *, retryable: bool
@@ -65,7 +66,7 @@ class Bucket:
 
 @dataclasses.dataclass(slots=True)
 class _Patience:
-    """What one pod has waited for."""
+    """What one object has waited for."""
 
     quota: float
     away: float
@@ -73,7 +74,7 @@ class _Patience:
 
 
 class Maker:
-    """Makes pods."""
+    """Makes objects."""
 
     def __init__(
         self,
@@ -89,10 +90,12 @@ class Maker:
         self._chance = chance
         self._bucket = Bucket(settings.create_rate, settings.create_burst, time)
         self._calls = asyncio.Semaphore(settings.creates)
-        self._tasks = aio.Tasks("calls that make pods")
+        self._tasks = aio.Tasks("calls that make objects")
 
-    async def make(self, manifest: Mapping[str, Any], waits: Callable[[str], None]) -> cluster.Object:
-        """The pod, made now or before. It may take as long as the cluster is full; `waits` is told why.
+    async def make(
+        self, kind: kind_port.Kind, manifest: Mapping[str, Any], waits: Callable[[str], None]
+    ) -> cluster.Object:
+        """The object, made now or before. It may take as long as the cluster is full; `waits` is told why.
 
         Raises:
             NotMadeError: the cluster refuses it for good.
@@ -107,22 +110,22 @@ class Maker:
             try:
                 async with self._calls:
                     await self._bucket.take()
-                    return await self._create(manifest)
+                    return await self._create(kind, manifest)
             except errors.UnavailableError as away:
                 pause = await self._later(patience, away.message)
                 waits(f"waits for the Kubernetes API server: {away.message}")
                 await asyncio.sleep(pause)
             except cluster.RefusedError as refused:
                 if refused.status == 409 and refused.reason == "AlreadyExists":
-                    found = await self._existing(manifest)
+                    found = await self._existing(kind, manifest)
                     if found is not None:
                         return found
                 else:
                     await self._bear(refused, manifest, patience, waits)
 
-    async def _create(self, manifest: Mapping[str, Any]) -> cluster.Object:
-        """One call. Who is cancelled meanwhile leaves only when it is known whether there is a pod now."""
-        call = self._tasks.start(manifest["metadata"]["name"], self._answer(manifest))
+    async def _create(self, kind: kind_port.Kind, manifest: Mapping[str, Any]) -> cluster.Object:
+        """One call. Who is cancelled meanwhile leaves only when it is known whether there is an object now."""
+        call = self._tasks.start(manifest["metadata"]["name"], self._answer(kind, manifest))
         try:
             answer = await asyncio.shield(call)
         finally:
@@ -130,12 +133,14 @@ class Maker:
                 await asyncio.wait([call])
         if isinstance(answer, Exception):
             raise answer
-        pod: cluster.Object = answer
-        return pod
+        made: cluster.Object = answer
+        return made
 
-    async def _answer(self, manifest: Mapping[str, Any]) -> cluster.Object | cluster.RefusedError | errors.VolantError:
+    async def _answer(
+        self, kind: kind_port.Kind, manifest: Mapping[str, Any]
+    ) -> cluster.Object | cluster.RefusedError | errors.VolantError:
         try:
-            return await self._api.create_pod(manifest)
+            return await self._api.create(kind.path(manifest["metadata"]["namespace"]), manifest)
         except (cluster.RefusedError, errors.VolantError) as error:
             return error
 
@@ -175,18 +180,18 @@ class Maker:
         else:
             raise _not_made(refused)
 
-    async def _existing(self, manifest: Mapping[str, Any]) -> cluster.Object | None:
-        """The pod that has the name already; None when it is gone again. NotMadeError when it is nobody's of ours."""
+    async def _existing(self, kind: kind_port.Kind, manifest: Mapping[str, Any]) -> cluster.Object | None:
+        """The object that has the name already; None when it is gone again. NotMadeError when it is none of ours."""
         metadata = manifest["metadata"]
         try:
-            found = await self._api.get_pod(metadata["namespace"], metadata["name"])
+            found = await self._api.get(kind.path(metadata["namespace"], metadata["name"]))
         except (errors.UnavailableError, cluster.RefusedError):
             return None
         theirs = found["metadata"].get("labels") or {}
         if any(theirs.get(name) != metadata["labels"][name] for name in (pod_spec.INSTALLATION, pod_spec.ATTEMPT)):
             raise NotMadeError(
                 "PodNameTaken",
-                f"the pod {metadata['namespace']}/{metadata['name']} exists and is not of this installation",
+                f"the {kind.name} {metadata['namespace']}/{metadata['name']} exists and is not of this installation",
                 _SYSTEM,
                 retryable=True,
             )
@@ -219,7 +224,7 @@ class Maker:
     async def _later(self, patience: _Patience, why: str) -> float:
         pause = patience.away * self._chance.uniform(0.5, 1.0)
         patience.away = min(2 * patience.away, self._settings.retry_seconds[1])
-        _log.info("a pod is tried again", why=why, pause=pause)
+        _log.info("an object is tried again", why=why, pause=pause)
         return pause
 
     async def _rest(self, pause: float) -> None:

@@ -6,13 +6,13 @@ platform adds to every container, all of it laid over the templates, then accele
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf import json_format, struct_pb2
 
 from volant_core import compiler, errors
+from volant_core.model import naming
 from volant_engine.launchers import port, refusals
 from volant_engine.launchers.kubernetes import merging, resources, secrets
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
@@ -24,7 +24,6 @@ ATTEMPT = "volant/attempt"
 """The label with the attempt's name."""
 PRIMARY = "primary_container_name"
 """The annotation that says whose end is the pod's end."""
-_LABEL_LENGTH = 63
 _UNREADY = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 Spec = dict[str, Any]
 
@@ -105,11 +104,6 @@ def main_container(attempt: port.Attempt) -> str:
     return told or ("primaryContainerName" in fields and fields["primaryContainerName"].string_value) or ""
 
 
-def label_value(text: str) -> str:
-    """`text` made fit for a label, as Flyte does it."""
-    return re.sub(r"[^-a-z0-9]", "-", text.lower())[:_LABEL_LENGTH].strip("-")
-
-
 # What the author wrote
 
 
@@ -165,12 +159,12 @@ def _pod(attempt: port.Attempt) -> _Draft:
         )
     _check_files(attempt, pod.data_config)
     metadata = pod.metadata
-    return _primed(attempt, _Draft(_plain(pod.pod_spec), primary, dict(metadata.labels), dict(metadata.annotations)))
+    return _primed(attempt, _Draft(plain(pod.pod_spec), primary, dict(metadata.labels), dict(metadata.annotations)))
 
 
 def _sidecar(attempt: port.Attempt) -> _Draft:
     """The two older forms of a pod task, in the task's custom part."""
-    custom = _plain(attempt.task.custom)
+    custom = plain(attempt.task.custom)
     if attempt.task.task_type_version:
         primary = attempt.task.config.get(PRIMARY, "")
         draft = _Draft(custom, primary)
@@ -208,7 +202,7 @@ def _set(container: dict[str, Any], name: str, words: list[str]) -> None:
         container.pop(name, None)
 
 
-def _plain(struct: struct_pb2.Struct) -> dict[str, Any]:
+def plain(struct: struct_pb2.Struct) -> dict[str, Any]:
     """A struct as plain values; its numbers are all floats, which Kubernetes refuses where it wants integers."""
     result: dict[str, Any] = _whole(json_format.MessageToDict(struct))
     return result
@@ -396,9 +390,9 @@ def _labels(
         "execution-id": execution.name,
         "project": execution.project,
         "domain": execution.domain,
-        "workflow-name": label_value(attempt.workflow_name),
-        "node-id": label_value(attempt.node_id),
-        "task-name": label_value(attempt.task.id.name),
+        "workflow-name": naming.label_value(attempt.workflow_name),
+        "node-id": naming.label_value(attempt.node_id),
+        "task-name": naming.label_value(attempt.task.id.name),
         "interruptible": "true" if attempt.interruptible else "false",
         INSTALLATION: settings.installation,
         ATTEMPT: attempt.name,

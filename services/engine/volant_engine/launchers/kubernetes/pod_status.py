@@ -71,16 +71,8 @@ def judge(pod: Pod, now: datetime.datetime, settings: kubernetes_settings.Kubern
     else:
         verdict = _running(status, primary, now)
     if leaving and verdict.phase is not _Phase.SUCCEEDED:
-        return _leaving(pod, verdict, now, settings)
+        return when_leaving(pod, verdict, now, settings)
     return verdict
-
-
-def gone(pod: Pod, now: datetime.datetime, settings: kubernetes_settings.KubernetesSettings) -> Verdict:
-    """The verdict on a pod that is not there any more, from the last that was seen of it."""
-    verdict = judge(pod, now, settings)
-    if verdict.is_end:
-        return verdict
-    return vanished(_name(pod), now)
 
 
 def vanished(name: str, now: datetime.datetime) -> Verdict:
@@ -100,17 +92,17 @@ def _pending(
 ) -> Verdict:
     since = now
     for condition in status.get("conditions") or ():
-        since = _moment(condition.get("lastTransitionTime")) or since
+        since = moment_of(condition.get("lastTransitionTime")) or since
         unmet = condition.get("status") == "False"
         if condition.get("type") == "PodScheduled" and unmet:
             reason = f"{condition.get('reason', '')}:{condition.get('message', '')}"
-            return _limited(Verdict(_Phase.QUEUED, since, reason), since, now, settings)
+            return limited(Verdict(_Phase.QUEUED, since, reason), since, now, settings)
     ready = _condition(status, "Ready")
     verdict = None
     for one in _statuses(status):
         waiting = (one.get("state") or {}).get("waiting")
         if waiting:
-            since = (_moment(ready.get("lastTransitionTime")) if ready else None) or since
+            since = (moment_of(ready.get("lastTransitionTime")) if ready else None) or since
             found = _waiting(one, waiting, ready or {}, since, now, settings)
             if found.is_end:
                 return found
@@ -119,7 +111,7 @@ def _pending(
     if verdict is None:
         phase = _Phase.INITIALIZING if status.get("conditions") else _Phase.QUEUED
         verdict = Verdict(phase, since, "Scheduling" if phase is _Phase.QUEUED else "")
-    return _limited(verdict, since, now, settings)
+    return limited(verdict, since, now, settings)
 
 
 def _waiting(
@@ -152,7 +144,7 @@ def _waiting(
     return _failure(now, code, message, _SYSTEM)
 
 
-def _limited(
+def limited(
     verdict: Verdict,
     since: datetime.datetime,
     now: datetime.datetime,
@@ -177,17 +169,17 @@ def _running(status: Mapping[str, Any], primary: str, now: datetime.datetime) ->
         ends = [_terminated(one) for one in (*containers, *(status.get("initContainerStatuses") or ()))]
         if all(end is not None and end.get("exitCode") == 0 for end in ends):
             return _succeeded(status, primary, now)
-    begun = _begun([main] if main is not None else containers) or _moment(status.get("startTime"))
+    begun = _begun([main] if main is not None else containers) or moment_of(status.get("startTime"))
     if begun is None or not any("running" in (one.get("state") or {}) for one in containers):
         return Verdict(_Phase.INITIALIZING, begun or now)
     return Verdict(_Phase.RUNNING, begun, started_at=begun)
 
 
-def _leaving(
+def when_leaving(
     pod: Pod, verdict: Verdict, now: datetime.datetime, settings: kubernetes_settings.KubernetesSettings
 ) -> Verdict:
     """Someone deletes the pod. Whatever it ends with comes of that; where no end comes, its node may be lost."""
-    due = _moment(pod["metadata"]["deletionTimestamp"]) or now
+    due = moment_of(pod["metadata"]["deletionTimestamp"]) or now
     until = due + datetime.timedelta(seconds=settings.gone_seconds)
     if not verdict.is_end and now < until:
         return dataclasses.replace(verdict, again=until)
@@ -249,7 +241,7 @@ def _failed(status: Mapping[str, Any], primary: str, now: datetime.datetime) -> 
 def _of_container(container: Mapping[str, Any], now: datetime.datetime, *, is_primary: bool) -> Verdict:
     """The end of the container whose end is the attempt's."""
     end = _terminated(container) or {}
-    at, begun = _moment(end.get("finishedAt")) or now, _moment(end.get("startedAt"))
+    at, begun = moment_of(end.get("finishedAt")) or now, moment_of(end.get("startedAt"))
     code, reason = end.get("exitCode"), end.get("reason", "")
     is_mute = not end.get("message")
     if _OOM in reason:
@@ -314,7 +306,7 @@ def _begun(containers: Iterable[Mapping[str, Any]]) -> datetime.datetime | None:
     for one in containers:
         state = one.get("state") or {}
         text = (state.get("running") or state.get("terminated") or {}).get("startedAt")
-        moment = _moment(text)
+        moment = moment_of(text)
         if moment is not None:
             moments.append(moment)
     return min(moments, default=None)
@@ -324,12 +316,13 @@ def _ended(status: Mapping[str, Any], now: datetime.datetime) -> datetime.dateti
     moments = [
         moment
         for one in status.get("containerStatuses") or ()
-        if (moment := _moment((_terminated(one) or {}).get("finishedAt"))) is not None
+        if (moment := moment_of((_terminated(one) or {}).get("finishedAt"))) is not None
     ]
     return max(moments, default=now)
 
 
-def _moment(text: str | None) -> datetime.datetime | None:
+def moment_of(text: str | None) -> datetime.datetime | None:
+    """A time as Kubernetes writes it; None where it says nothing."""
     moment = datetime.datetime.fromisoformat(text) if text else None
     # What was never started is said to have been in 1970.
     return moment if moment is not None and moment.year > 1970 else None

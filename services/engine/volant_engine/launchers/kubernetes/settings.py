@@ -3,7 +3,9 @@
 import dataclasses
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
+
+Operator = Literal["spark", "ray", "dask", "pytorch", "tensorflow", "mpi"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,6 +91,10 @@ class KubernetesSettings:
     """How old a PodTemplate read before may be, in seconds."""
     node_grace_seconds: int | None = None
     """How long a pod stays on a node that does not answer, in seconds; the cluster's own rule (300) if None."""
+    operators: tuple[Operator, ...] = ()
+    """Task types that operators of the cluster run as custom resources; tasks of the others of them are refused."""
+    spark_conf: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Spark's configuration for all Spark tasks, such as the event log's place; a task's own wins."""
 
     # Resources
 
