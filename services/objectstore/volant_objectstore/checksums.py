@@ -99,7 +99,7 @@ class Checks:
             if name.strip().startswith(PREFIX):
                 self._expect(name.strip(), None)
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._md5_told = _decoded(headers["Content-MD5"], 16) if "Content-MD5" in headers else None
+        self._md5_told = _decoded(headers["Content-MD5"], 16) if headers.get("Content-MD5") else None
 
     def _expect(self, name: str, value: str | None) -> None:
         algorithm = ALGORITHMS.get(name.removeprefix(PREFIX))

@@ -87,6 +87,7 @@ async def test_uploads_are_placed_by_content_or_root(platform: scripted.Platform
     folder = base64.b32encode(MD5).decode()
     assert by_content.native_url == f"s3://volant/flytesnacks/development/{folder}/fast.tar.gz"
     assert by_content.signed_url.startswith("http://localhost:30002/volant/flytesnacks/development/")
+    assert by_content.headers["Content-Length"] == "24", "that of the hash, as Flyte says"
     assert by_content.headers["Content-MD5"] == base64.b64encode(MD5).decode()
     assert by_content.headers["x-amz-meta-flyteContentMD5"] == base64.b64encode(MD5).decode()
     assert by_content.expires_at.ToDatetime(datetime.UTC) == scripted.START + datetime.timedelta(hours=1)
@@ -94,7 +95,10 @@ async def test_uploads_are_placed_by_content_or_root(platform: scripted.Platform
     prefix, name = frame.native_url.rsplit("/", 1)
     assert prefix == "s3://volant/flytesnacks/development/00000"
     assert len(name) == 20
-    assert not frame.headers
+    assert frame.headers == {"Content-Length": "0", "Content-MD5": ""}
+    nobodys = await upload(platform, project="nobody", domain="moon", content_md5=b"abc", filename="x")
+    assert nobodys.native_url == "s3://volant/nobody/moon/MFRGG===/x"
+    assert nobodys.headers == {"Content-Length": "4", "Content-MD5": "YWJj"}
 
 
 async def test_only_the_same_content_may_overwrite(platform: scripted.Platform) -> None:
@@ -116,8 +120,8 @@ async def test_only_the_same_content_may_overwrite(platform: scripted.Platform) 
 BAD_UPLOADS: list[tuple[dict[str, object], str]] = [
     ({"project": "", "content_md5": MD5}, "project and domain are required"),
     ({}, "content_md5 or filename_root is a required parameter"),
-    ({"content_md5": b"short"}, "16 bytes"),
-    ({"project": "metadata", "filename_root": "propeller"}, "metadata"),
+    ({"project": "metadata", "filename_root": "propeller"}, "the platform keeps for itself"),
+    ({"org": "metadata/propeller", "filename_root": "r"}, "the platform keeps for itself"),
     ({"filename_root": "r", "expires_in": duration_pb2.Duration(seconds=3601)}, "cannot exceed max allowed"),
     ({"filename_root": "r", "expires_in": duration_pb2.Duration(seconds=-1)}, "must be more than 0"),
     ({"filename_root": "r" * 300}, "too long"),

@@ -40,8 +40,10 @@ class Downloads:
         lifetime = uploads.lifetime_of(
             request.expires_in if request.HasField("expires_in") else None, self._settings.longest_download
         )
+        # As in Flyte, what stands before :// does not count: there is one store.
+        _, scheme, place = request.native_url.partition("://")
         try:
-            url = self._blobs.sign_get(request.native_url, lifetime)
+            url = self._blobs.sign_get(f"s3://{place}" if scheme else request.native_url, lifetime)
         except errors.InvalidArgumentError as error:
             raise errors.InvalidArgumentError(f"invalid value for native_url: {error.message}") from error
         return dataproxy_pb2.CreateDownloadLocationResponse(

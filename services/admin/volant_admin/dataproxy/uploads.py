@@ -9,12 +9,11 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from volant_admin.dataproxy.settings import DataProxySettings
 from volant_admin.executions import names
-from volant_admin.projects import operations as projects_
 from volant_core import blobstore, clock, errors
 from volantidl.service import dataproxy_pb2
 
 _MD5_METADATA = "flyteContentMD5"
-_MD5_BYTES = 16
+_OWN = "metadata"
 _NAME_LENGTH = 20
 _LONGEST_PART = 200  # bytes: what every store takes in one part of a key
 _LONGEST_KEY = 900  # bytes
@@ -26,14 +25,12 @@ class Uploads:
     def __init__(
         self,
         blobs: blobstore.BlobStore,
-        projects: projects_.Projects,
         settings: DataProxySettings,
         clock: clock.Clock,
         random_bits: Callable[[int], int] = secrets.randbits,
     ) -> None:
         """Keep the dependencies; `random_bits` is what generated file names are made of."""
         self._blobs = blobs
-        self._projects = projects
         self._settings = settings
         self._clock = clock
         self._random_bits = random_bits
@@ -51,18 +48,6 @@ class Uploads:
             raise errors.InvalidArgumentError("project and domain are required parameters")
         if not request.filename_root and not request.content_md5:
             raise errors.InvalidArgumentError("content_md5 or filename_root is a required parameter")
-        if request.content_md5 and len(request.content_md5) != _MD5_BYTES:
-            raise errors.InvalidArgumentError(
-                f"invalid value for content_md5: it must be the {_MD5_BYTES} bytes of an MD5, not"
-                f" {len(request.content_md5)}"
-            )
-        try:
-            await self._projects.require_active(request.project, request.domain)
-        except errors.InvalidArgumentError as error:
-            # Anything else could be a part of the platform's own layout, and nothing could be registered with it.
-            raise errors.InvalidArgumentError(
-                f"invalid value for project or domain: {error.message}", *error.details
-            ) from error
         lifetime = lifetime_of(
             request.expires_in if request.HasField("expires_in") else None, self._settings.longest_upload
         )
@@ -71,10 +56,11 @@ class Uploads:
         uri = self._uri(request, root, filename)
         if request.filename and request.filename_root:
             await self._check_overwrite(uri, request.content_md5)
-        metadata = None
-        if request.add_content_md5_metadata and request.content_md5:
-            metadata = {_MD5_METADATA: base64.b64encode(request.content_md5).decode()}
-        url, headers = self._blobs.sign_put(uri, lifetime, content_md5=request.content_md5 or None, metadata=metadata)
+        md5 = base64.b64encode(request.content_md5).decode()
+        metadata = {_MD5_METADATA: md5} if request.add_content_md5_metadata and md5 else None
+        url, signed = self._blobs.sign_put(uri, lifetime, content_md5=request.content_md5 or None, metadata=metadata)
+        # As in Flyte, the length is that of the hash. HTTP clients put that of the file there instead.
+        headers = {"Content-Length": str(len(md5)), "Content-MD5": md5, **signed}
         return dataproxy_pb2.CreateUploadLocationResponse(
             signed_url=url, native_url=uri, expires_at=later(self._clock, lifetime), headers=headers
         )
@@ -82,6 +68,10 @@ class Uploads:
     def _uri(self, request: dataproxy_pb2.CreateUploadLocationRequest, root: str, filename: str) -> str:
         parts = [part for part in (request.org, request.project, request.domain, root, filename) if part]
         key = "/".join(parts)
+        if parts[0].split("/")[0] == _OWN:
+            raise errors.InvalidArgumentError(
+                f"invalid value for project or org: below {_OWN} is what the platform keeps for itself"
+            )
         if {".", ".."} & set(key.split("/")):
             raise errors.InvalidArgumentError(
                 "invalid value for filename or filename_root: it must not leave its folder by . or .."

@@ -131,7 +131,8 @@ class ProxyStore:
 def _put(
     location: dataproxy_pb2.CreateUploadLocationResponse, content: bytes | BinaryIO, size: int, md5: bytes
 ) -> None:
-    headers = {"Content-Length": str(size), "Content-MD5": base64.b64encode(md5).decode(), **location.headers}
+    # The length that the answer names is that of the hash, in Flyte's and so in ours.
+    headers = {"Content-MD5": base64.b64encode(md5).decode(), **location.headers, "Content-Length": str(size)}
     request = urllib.request.Request(location.signed_url, data=content, method="PUT", headers=headers)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=300):  # noqa: S310 - the platform's own address
