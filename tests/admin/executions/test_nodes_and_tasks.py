@@ -141,7 +141,10 @@ async def test_nodes_are_listed_by_level(platform: scripted.Platform, run: Run) 
     assert await list_nodes(platform, "n1") == []
     assert await list_nodes(platform, "n0", filters="eq(error_code,C)+eq(error_kind,USER)") == ["n0-0-n1"]
     assert await list_nodes(platform, filters="eq(cache_status,CACHE_MISS)") == ["n1"]
-    assert await list_nodes(platform, filters="eq(execution.name,run)+value_in(node_id,n0;n1)") == ["n0", "n1"]
+    assert await list_nodes(platform, filters="eq(execution.execution_name,run)+value_in(node_id,n0;n1)") == [
+        "n0",
+        "n1",
+    ]
     assert await list_nodes(platform, filters="eq(execution.phase,FAILED)") == []
     assert await list_nodes(platform, limit=1, token="1") == ["n1"]
     with pytest.raises(errors.NotFoundError):

@@ -60,14 +60,12 @@ def execution_columns(alias: str) -> dict[str, listing.Column]:
     }
 
 
-IDENTIFIER_ALIASES = {"project": "execution_project", "domain": "execution_domain", "name": "execution_name"}
 _TAGGED = "EXISTS (SELECT FROM admin.execution_tags g WHERE g.execution_id = e.id AND {conditions})"
 
 LISTING = listing.Listing(
     entity="execution",
     order="e.id",
     columns=execution_columns("e"),
-    aliases=IDENTIFIER_ALIASES,
     joins={
         "launch_plan": listing.Join(
             {

@@ -40,7 +40,7 @@ class Column:
     """The SQL expression, with the alias that the base statement gives its table: `t.name`."""
     kind: Kind = Kind.TEXT
     names: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    """For enums kept as integers: what a filter may write instead of the number."""
+    """Of enums, which are kept and compared as integers: what to tell who writes a name."""
 
     def value(self, text: str) -> Any:
         """The parameter that a filter's text stands for. Raises InvalidArgumentError."""
@@ -63,10 +63,8 @@ class Column:
                 return self._bytes(text)
 
     def _integer(self, text: str) -> int:
-        if text in self.names:
-            return self.names[text]
         if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or abs(int(text)) > _LARGEST:
-            known = f" or one of {', '.join(self.names)}" if self.names else ""
+            known = f": {', '.join(f'{number} is {name}' for name, number in self.names.items())}" if self.names else ""
             raise errors.InvalidArgumentError(f"'{text}' is not a valid filter value: expected an integer{known}")
         return int(text)
 

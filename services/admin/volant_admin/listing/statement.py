@@ -49,8 +49,6 @@ class Listing:
     neither overlap nor leave anything out."""
     joins: Mapping[str, Join] = dataclasses.field(default_factory=dict)
     """By prefix."""
-    aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Field names that stand for others: `project` for `execution_project`."""
     ties: tuple[str, ...] = ()
     """SQL expressions for what is equal in the request's order, before `order` settles it."""
 
@@ -124,11 +122,10 @@ class Listing:
             columns = self.joins[entity].columns
         if columns is None:
             raise errors.InvalidArgumentError(f"'{entity}' entity is not allowed in filters")
-        name = self.aliases.get(field, field) if entity == self.entity else field
-        if name not in columns:
+        if field not in columns:
             raise errors.InvalidArgumentError(f"'{entity}.{field}' is invalid filter")
         join = None if entity == self.entity else entity
-        return _Term(join, name, columns[name], term.function, term.values)
+        return _Term(join, field, columns[field], term.function, term.values)
 
     def _conditions(self, parsed: Sequence["_Term"], values: list[Any]) -> list[str]:
         own = [term.sql(values) for term in parsed if term.join is None]
@@ -145,15 +142,14 @@ class Listing:
     def _order(self, sort_by: common_pb2.Sort | None) -> str:
         if sort_by is None:
             return self.order
-        name = self.aliases.get(sort_by.key, sort_by.key)
-        if name not in self.columns:
+        if sort_by.key not in self.columns:
             raise errors.InvalidArgumentError(f"invalid sort key '{sort_by.key}'")
         if sort_by.direction not in {common_pb2.Sort.DESCENDING, common_pb2.Sort.ASCENDING}:
             raise errors.InvalidArgumentError(f"invalid sort order specified: {sort_by.direction} for {sort_by.key}")
         direction = "DESC" if sort_by.direction == common_pb2.Sort.DESCENDING else "ASC"
         parts = (*self.ties, *(part.strip() for part in self.order.split(",")))
         tie_break = ", ".join(f"{part} {direction}" for part in parts)
-        return f"{self.columns[name].sql} {direction}, {tie_break}"
+        return f"{self.columns[sort_by.key].sql} {direction}, {tie_break}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -80,4 +80,8 @@ def parse(text: str) -> Term:
     if function is None:
         raise errors.InvalidArgumentError(f"unrecognized filter function: {name[:200]}")
     values = tuple(value.split(_VALUES)) if function.many else (value,)
+    if _VALUES in value and not function.many and not function.pattern:
+        raise errors.InvalidArgumentError(
+            f"invalid value for filters: {name} takes one value, not {value.count(_VALUES) + 1}; value_in takes several"
+        )
     return Term(function, field, values)

@@ -79,14 +79,13 @@ async def list_identifiers(
     request: common_pb2.NamedEntityIdentifierListRequest,
     method: str,
 ) -> tuple[list[common_pb2.NamedEntityIdentifier], str]:
-    """A page of bare names, and the next token."""
+    """A page of bare names, and the next token. As in Flyte, filters do not count: for those is ListNamedEntities."""
     statement = LISTING.statement(
         QUERIES["list_named_entities"],
         [resource_type, request.project, request.domain],
         method=method,
         limit=request.limit,
         token=request.token,
-        filters=request.filters,
         sort_by=request.sort_by if request.HasField("sort_by") else None,
     )
     rows = await database.fetch(statement.sql, *statement.arguments)

@@ -47,15 +47,9 @@ LISTING = listing.Listing(
     # Nodes that came at the same instant: as they follow one another in a graph, n10 after n9.
     ties=("n.node_id <> 'start-node'", "n.node_id = 'end-node'", "length(n.node_id)"),
     columns=node_columns("n"),
-    aliases=executions_store.IDENTIFIER_ALIASES,
     joins={
         "execution": listing.Join(
-            {
-                **executions_store.execution_columns("y"),
-                "project": listing.Column("y.execution_project"),
-                "domain": listing.Column("y.execution_domain"),
-                "name": listing.Column("y.execution_name"),
-            },
+            executions_store.execution_columns("y"),
             "EXISTS (SELECT FROM admin.executions y WHERE y.id = n.execution_id AND {conditions})",
         )
     },

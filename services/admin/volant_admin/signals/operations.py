@@ -28,7 +28,6 @@ LISTING = listing.Listing(
         "type": listing.Column("g.type", listing.Kind.BYTES),
         "value": listing.Column("g.value", listing.Kind.BYTES),
     },
-    aliases=executions_store.IDENTIFIER_ALIASES,
 )
 
 
