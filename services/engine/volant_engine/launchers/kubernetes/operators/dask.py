@@ -1,5 +1,7 @@
 """Dask tasks as DaskJobs of the Dask operator (contract rows 3.024 and 3.025). Pure."""
 
+import math
+
 from volant_core import compiler
 from volant_engine.launchers import port
 from volant_engine.launchers.kubernetes import kind as kind_port
@@ -31,7 +33,7 @@ def _worker(job: roles.Job, told: dask_pb2.DaskWorkerGroup) -> roles.Object:
     arguments = ["dask-worker", "--name", "$(DASK_WORKER_NAME)"]
     if "cpu" in limits:
         # A part of a core is a thread too.
-        arguments += ["--nthreads", str(-int(-compiler.parse_quantity(limits["cpu"]) // 1))]
+        arguments += ["--nthreads", str(math.ceil(compiler.parse_quantity(limits["cpu"])))]
     if "memory" in limits:
         arguments += ["--memory-limit", limits["memory"]]
     worker.container["args"] = arguments

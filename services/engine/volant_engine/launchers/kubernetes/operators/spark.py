@@ -42,6 +42,9 @@ def build(job: roles.Job) -> roles.Object:
             "mainClass": told.mainClass,
             "sparkConf": conf,
             "hadoopConf": dict(told.hadoopConf),
+            "volumes": list(
+                {one["name"]: one for role in (driver, executor) for one in role.spec.get("volumes") or []}.values()
+            ),
             "batchScheduler": conf.get("spark.batchScheduler"),
             "driver": {**_pod(job, driver), **_sizes(conf, "driver")},
             "executor": {**_pod(job, executor), **_sizes(conf, "executor")},
