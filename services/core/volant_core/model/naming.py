@@ -21,6 +21,13 @@ _FRONT = ATTEMPT_NAME_LENGTH - 24
 """Characters of an attempt's name that people can read."""
 CHILD_NAME_LENGTH = 20
 """The longest name of a child execution, in characters, that is not hashed."""
+_LABEL_LENGTH = 63
+"""The longest value of a label, in characters."""
+
+
+def label_value(text: str) -> str:
+    """`text` made fit for a label of Kubernetes."""
+    return re.sub(r"[^-a-z0-9]", "-", text.lower())[:_LABEL_LENGTH].strip("-")
 
 
 def fnv1a_32(data: bytes) -> int:
