@@ -59,7 +59,7 @@ async def test_an_execution_goes_through_its_phases(platform: scripted.Platform,
         await workflow_event(platform, Execution.QUEUED)
     with pytest.raises(errors.FailedPreconditionError) as caught:
         await workflow_event(platform, Execution.SUCCEEDING, producer_id="blue")
-    assert reason_of(caught).incompatible_cluster.cluster == "green"
+    assert reason_of(caught).incompatible_cluster.cluster == "blue", "that of the event, as Flyte says"
     await workflow_event(platform, Execution.SUCCEEDED, 5, output_data=scripted.literal_map(o0=1))
     shown = await platform.get(name)
     assert shown.closure.started_at == at(2)
@@ -159,7 +159,7 @@ async def test_a_node_keeps_what_was_said_before(platform: scripted.Platform, na
     assert data.flyte_urls.deck.endswith("/n0/d")
     with pytest.raises(errors.FailedPreconditionError) as caught:
         await node_event(platform, Node.FAILED)
-    assert reason_of(caught).already_in_terminal_state.current_phase == "SUCCEEDED"
+    assert reason_of(caught).already_in_terminal_state.current_phase == "FAILED", "that of the event, as Flyte says"
 
 
 async def test_parents_and_children_of_nodes_must_exist(platform: scripted.Platform, name: str) -> None:
@@ -216,7 +216,7 @@ async def test_attempts_advance_by_phase_and_version(platform: scripted.Platform
     assert [one.phase for one in closure.metadata.external_resources] == [Task.SUCCEEDED]
     with pytest.raises(errors.FailedPreconditionError) as caught:
         await task_event(platform, Task.FAILED)
-    assert reason_of(caught).already_in_terminal_state.current_phase == "SUCCEEDED"
+    assert reason_of(caught).already_in_terminal_state.current_phase == "FAILED"
     # Nodes of old engines name the task execution that launched them.
     await node_event(
         platform,

@@ -301,6 +301,11 @@ async def test_children_inherit_from_their_parents(platform: scripted.Platform) 
     shown = await platform.get("child")
     assert shown.spec.metadata.nesting == 1
     assert shown.spec.execution_cluster_label.value == "blue"
+    child.name = "astray"
+    child.spec.metadata.mode = execution_pb2.ExecutionMetadata.MANUAL
+    with pytest.raises(errors.NotFoundError, match='node_id:"n0"'):
+        await call(platform.admin.CreateExecution(child))
+    child.spec.metadata.mode = execution_pb2.ExecutionMetadata.CHILD_WORKFLOW
     child.name = "late"
     engine = await platform.engine()
     for given in [await engine.given(), await engine.given()]:
@@ -390,19 +395,24 @@ async def test_lists_filter_sort_and_page(platform: scripted.Platform, clock: sc
     assert [one.id.name for one in first.executions] == names[:2]
     assert first.token == "2"
     assert await named(limit=2, sort="created_at", up=True, token="4") == names[4:]
-    assert await named(filters="eq(phase,FAILED)", sort="name", up=True) == names[:2]
+    assert await named(filters="eq(phase,FAILED)", sort="execution_name", up=True) == names[:2]
     assert (
-        await named(filters="value_in(phase,FAILED;UNDEFINED)+eq(error_code,Boom)", sort="name", up=True) == names[:2]
+        await named(filters="value_in(phase,FAILED;UNDEFINED)+eq(error_code,Boom)", sort="execution_name", up=True)
+        == names[:2]
     )
-    assert await named(filters="eq(execution_tag.key,parity)+eq(execution_tag.value,odd)", up=True, sort="name") == [
+    assert await named(
+        filters="eq(execution_tag.key,parity)+eq(execution_tag.value,odd)", up=True, sort="execution_name"
+    ) == [
         "e1",
         "e3",
     ]
     assert await named(filters="eq(admin_tag.name,tag3)") == ["e3"]
-    assert await named(filters="eq(workflow.name,w)+eq(launch_plan.version,v1)", sort="name", up=True) == names
-    assert await named(filters="gte(duration,8)", sort="name", up=True) == names[:2]
-    assert await named(filters="gt(created_at,2024-05-01T12:00:03Z)", sort="name", up=True) == names[3:]
-    assert await named(filters="contains(name,e4)") == ["e4"]
+    assert (
+        await named(filters="eq(workflow.name,w)+eq(launch_plan.version,v1)", sort="execution_name", up=True) == names
+    )
+    assert await named(filters="gte(duration,8)", sort="execution_name", up=True) == names[:2]
+    assert await named(filters="gt(created_at,2024-05-01T12:00:03Z)", sort="execution_name", up=True) == names[3:]
+    assert await named(filters="contains(execution_name,e4)") == ["e4"]
     [failed, *_] = (await list_executions(platform, filters="eq(phase,FAILED)")).executions
     assert len(failed.closure.error.message.encode()) == 100
     for bad, complaint in (

@@ -53,6 +53,7 @@ async def test_aborts_signals_and_children_cross_over(platform: scripted.Platfor
     # The child is driven by an engine of the first replica.
     here = await platform.engine("here")
     request = scripted.create_request("child")
+    request.spec.metadata.mode = scripted.execution_pb2.ExecutionMetadata.CHILD_WORKFLOW
     request.spec.metadata.parent_node_execution.CopyFrom(scripted.node_id(name, "n1"))
     await scripted.rpc.call(platform.admin.CreateExecution(request))
     child = await here.given()

@@ -21,13 +21,13 @@ def output_size(output: literals_pb2.LiteralMap) -> None:
 
 
 def cluster(recorded: str, producer: str, id_: identifier_pb2.WorkflowExecutionIdentifier) -> None:
-    """Refuse events from another cluster than the one that runs the execution."""
+    """Refuse events from another cluster than the one that runs the execution. As in Flyte, the detail names theirs."""
     if producer in {"", _DEFAULT_PRODUCER} or producer == recorded:
         return
     raise errors.FailedPreconditionError(
         f"Cluster/producer from event [{producer}] does not match existing workflow execution cluster: [{recorded}]"
         f" of {executions_store.named(id_)}",
-        event_pb2.EventFailureReason(incompatible_cluster=event_pb2.EventErrorIncompatibleCluster(cluster=recorded)),
+        event_pb2.EventFailureReason(incompatible_cluster=event_pb2.EventErrorIncompatibleCluster(cluster=producer)),
     )
 
 
@@ -39,8 +39,8 @@ def node_id(id_: identifier_pb2.NodeExecutionIdentifier) -> None:
     executions_operations.check_id(id_.execution_id)
 
 
-def terminal(what: str, old: str, new: str) -> errors.FailedPreconditionError:
-    """The refusal of a change from a terminal phase."""
+def ended(what: str, old: str, new: str) -> errors.FailedPreconditionError:
+    """The refusal of what comes after the end of a node or an attempt. As Flyte's, it names the event's phase."""
     return errors.FailedPreconditionError(
-        f"Invalid phase change from {old} to {new} for {what}", executions_operations.already_terminal(old)
+        f"Invalid phase change from {old} to {new} for {what}", executions_operations.already_terminal(new)
     )

@@ -90,7 +90,10 @@ class Events:
                 )
             checks.cluster(row["cluster"], event.producer_id, id_)
         if _Execution.Phase.Value(old) in phases.TERMINAL_EXECUTION:
-            raise checks.terminal(f"workflow execution {executions_store.named(id_)}", old, new)
+            raise errors.FailedPreconditionError(
+                f"Invalid phase change from {old} to {new} for workflow execution {executions_store.named(id_)}",
+                executions_operations.already_terminal(old),
+            )
         if old == "RUNNING" and new == "QUEUED":
             raise errors.FailedPreconditionError(
                 f"Cannot go from {old} to {new} for workflow execution {executions_store.named(id_)}"
@@ -128,7 +131,7 @@ class Events:
         if recorded["phase"] == new:
             raise errors.AlreadyExistsError(f"This phase was already recorded {new} for {node_store.named(event.id)}")
         if recorded["ended"]:
-            raise checks.terminal(f"node execution {node_store.named(event.id)}", recorded["phase"], new)
+            raise checks.ended(f"node execution {node_store.named(event.id)}", recorded["phase"], new)
 
     async def _node_record(
         self,
@@ -263,7 +266,7 @@ class Events:
                 f"have already recorded task execution phase {new} (version: {event.phase_version}) for {attempt}"
             )
         if recorded["ended"]:
-            raise checks.terminal(f"task execution {attempt}", recorded["phase"], new)
+            raise checks.ended(f"task execution {attempt}", recorded["phase"], new)
 
     @contextlib.asynccontextmanager
     async def _locked(

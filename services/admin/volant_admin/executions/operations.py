@@ -3,10 +3,12 @@
 from volant_admin import validation
 from volant_admin.dispatch import dispatcher
 from volant_admin.executions import launch, shown, store, values
+from volant_admin.node_executions import store as node_store
 from volant_core import blobstore, clock, errors, postgres
 from volantidl.admin import common_pb2, event_pb2, execution_pb2
 from volantidl.core import identifier_pb2, literals_pb2
 
+_Mode = execution_pb2.ExecutionMetadata
 _NOBODY = ""
 """Who asks, as long as nobody is authenticated."""
 
@@ -33,6 +35,10 @@ class Executions:
 
     async def create(self, request: execution_pb2.ExecutionCreateRequest) -> identifier_pb2.WorkflowExecutionIdentifier:
         """Start an execution."""
+        metadata = request.spec.metadata
+        if metadata.HasField("parent_node_execution") and metadata.mode != _Mode.CHILD_WORKFLOW:
+            # What an engine starts is another matter: its report on the node comes after.
+            await node_store.row_of(self._database, metadata.parent_node_execution)
         return await self._launching.launch(request)
 
     async def relaunch(
@@ -119,8 +125,6 @@ class Executions:
     async def update(self, request: execution_pb2.ExecutionUpdateRequest) -> None:
         """Archive an execution, or bring it back."""
         check_id(request.id)
-        if request.state not in execution_pb2.ExecutionState.values():
-            raise errors.InvalidArgumentError(f"invalid value for state: {request.state}")
         touched = await self._database.execute(
             store.QUERIES["update_state"], *store.key(request.id), request.state, self._clock.now(), _NOBODY
         )

@@ -35,8 +35,6 @@ class NamedEntities:
         if not request.HasField("metadata"):
             raise validation.missing("metadata")
         metadata = request.metadata
-        if metadata.state not in common_pb2.NamedEntityState.values():
-            raise errors.InvalidArgumentError(f"invalid value for state: {metadata.state}")
         if metadata.state != common_pb2.NAMED_ENTITY_ACTIVE and request.resource_type not in _ARCHIVABLE:
             name = identifier_pb2.ResourceType.Name(request.resource_type)
             raise errors.InvalidArgumentError(f"Resource [{name}] cannot have its state updated")

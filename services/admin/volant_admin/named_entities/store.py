@@ -23,7 +23,7 @@ _COLUMNS = {
 }
 LISTING = listing.Listing(
     entity="entities",
-    order="n.id",
+    order="n.name",
     columns=_COLUMNS | _METADATA,
     joins={"named_entity_metadata": listing.Join(_COLUMNS | _METADATA, "{conditions}")},
 )

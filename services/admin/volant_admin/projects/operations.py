@@ -120,8 +120,6 @@ class Projects:
         validation.max_length(project.description, "project_description", _LONGEST_DESCRIPTION)
         validation.storable(project.name, "project_name")
         validation.storable(project.description, "project_description", 4 * _LONGEST_DESCRIPTION)
-        if project.state not in project_pb2.Project.ProjectState.values():
-            raise errors.InvalidArgumentError(f"invalid value for state: {project.state}")
         if project.domains:
             raise errors.InvalidArgumentError(
                 "Domains are currently only set system wide. Please retry without domains included in your request."
