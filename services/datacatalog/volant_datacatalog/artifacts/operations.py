@@ -161,6 +161,7 @@ def _check_partitions(wanted: Sequence[str], given: Sequence[datacatalog_pb2.Par
         raise errors.InvalidArgumentError(
             f"Partition key mismatch, dataset keys: [{' '.join(wanted)}], artifact Partitions: [{shown[:1000]}]"
         )
+    # As in Flyte, a key may be given twice and another then not at all.
     problems = []
     matched = dict.fromkeys(wanted, False)
     strange = False
@@ -171,7 +172,7 @@ def _check_partitions(wanted: Sequence[str], given: Sequence[datacatalog_pb2.Par
             matched[partition.key] = True
         else:
             strange = True
-    if strange or (not problems and not all(matched.values())):
+    if strange:
         shown = " ".join(f"{key}:{str(found).lower()}" for key, found in sorted(matched.items()))
         problems.append(f"Artifact partition assignment does not match dataset partition keys: map[{shown}]")
     if problems:
