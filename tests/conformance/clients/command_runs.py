@@ -180,5 +180,6 @@ class Runner:
                 text = text.replace(value, f"{{{name}}}")
         text = text.replace(f"{pathlib.Path(__file__).parents[3]}/", "")
         text = re.sub(r"/tmp/[\w-]+", "/tmp/…", text)
+        text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:…", text)
         text = re.sub(r"\d{4}-\d\d-\d\d[T ][\d:.]+(Z|\+[\d:]+)?", "<time>", text)
         return re.sub(r"\s+", " ", text)[:_TOLD]

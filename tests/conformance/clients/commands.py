@@ -33,9 +33,23 @@ import pyflyte_steps
 HERE = pathlib.Path(__file__).parent
 
 
+_SOURCES = {
+    "flytectl": "`go build` in the folder flytectl of flyteorg/flyte makes it",
+    "grpcurl": "`go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest` makes it",
+}
+
+
 def program(name: str) -> str | None:
     """Where a program is, if it is."""
     return os.environ.get(name.upper()) or shutil.which(name)
+
+
+def needed(name: str) -> str:
+    """Where a program is. SystemExit, with the way out, when it is not here."""
+    found = program(name)
+    if not found:
+        sys.exit(f"{name} is neither on the PATH nor named by {name.upper()}: {_SOURCES[name]}")
+    return found
 
 
 def package(python: pathlib.Path, folder: pathlib.Path) -> None:
@@ -54,8 +68,7 @@ def package(python: pathlib.Path, folder: pathlib.Path) -> None:
 
 def run_flytectl(python: pathlib.Path, endpoint: str, project: str, output_prefix: str) -> list[command_runs.Row]:
     """All of flytectl's steps, with packages made by the flytekit of `python`."""
-    flytectl = program("flytectl")
-    assert flytectl, "no flytectl"
+    flytectl = needed("flytectl")
     with tempfile.TemporaryDirectory(prefix="flytectl-") as folder:
         home = pathlib.Path(folder)
         package(python, home)
@@ -94,8 +107,7 @@ def run_pyflyte(
 
 def run_grpcurl(platform: platform_up.Platform) -> list[command_runs.Row]:
     """All of grpcurl's steps, and the description of each message that there is."""
-    grpcurl = program("grpcurl")
-    assert grpcurl, "no grpcurl"
+    grpcurl = needed("grpcurl")
     with tempfile.TemporaryDirectory(prefix="grpcurl-") as folder:
         runner = command_runs.Runner(pathlib.Path(folder), {"grpcurl": [grpcurl]}, {}, {"endpoint": platform.grpc})
         return [*runner.run(grpcurl_steps.STEPS), _describe_all(grpcurl, platform.grpc)]
