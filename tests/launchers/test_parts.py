@@ -117,8 +117,8 @@ def test_what_is_ours_is_not_inherited():
     [
         (verdicts.Ending(0, 1), "Error", KIND.USER),
         (verdicts.Ending(0, 143), "Error", KIND.USER),
-        (verdicts.Ending(0, 137), "Interrupted", KIND.SYSTEM),
-        (verdicts.Ending(0, 247), "Interrupted", KIND.SYSTEM),
+        (verdicts.Ending(0, 137), "Error", KIND.SYSTEM),
+        (verdicts.Ending(0, 247), "Error", KIND.SYSTEM),
         (verdicts.Ending(0, None), "Interrupted", KIND.SYSTEM),
         (verdicts.Ending(0, 5, stopped=True), "PlatformStopped", KIND.SYSTEM),
         (verdicts.Ending(0, 137, out_of_memory=True), "OOMKilled", KIND.USER),

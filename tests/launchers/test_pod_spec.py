@@ -8,6 +8,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 
 from volant_core import errors
+from volant_core.model import naming
 from volant_engine.decide import graphs
 from volant_engine.launchers import port
 from volant_engine.launchers.kubernetes import pod_spec, settings
@@ -265,5 +266,5 @@ def test_a_malformed_amount():
 
 
 def test_labels_are_fit():
-    assert pod_spec.label_value("A.B_c/" + "x" * 80) == "a-b-c-" + "x" * 57
-    assert pod_spec.label_value("..") == ""
+    assert naming.label_value("A.B_c/" + "x" * 80) == "a-b-c-" + "x" * 57
+    assert naming.label_value("..") == ""

@@ -120,7 +120,7 @@ def test_well_ended(given):
         (pod("Running", terminated(137, "OOMKilled")), USER, "OOMKilled", True, "OOMKilled"),
         (pod("Succeeded", terminated(0, "OOMKilled")), USER, "OOMKilled", True, "despite being OOMKilled"),
         (pod("Failed", terminated(137)), SYSTEM, "Interrupted", True, "137"),
-        (pod("Running", terminated(247)), SYSTEM, "Interrupted", True, "247"),
+        (pod("Running", terminated(247)), SYSTEM, "Error", True, "247"),
         (pod("Failed", terminated(137), primary=""), SYSTEM, "Interrupted", True, "137"),
         (pod("Failed", running(), terminated(137, name="beside")), USER, "Error", True, "[beside]"),
         (pod("Failed"), SYSTEM, "Interrupted", True, "No message received"),

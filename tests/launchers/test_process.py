@@ -62,13 +62,13 @@ async def test_a_command_that_is_not_there(world):
     assert "Cannot run no-such-program: No such file or directory" in update.error.message
 
 
-async def test_killed_is_interrupted(world):
+async def test_killed_is_the_systems_failure(world):
     await world.launcher.launch(shell("a", "sleep 60"))
     await world.news.until("a", PHASE.RUNNING)
     claim = await claimed(world, "a")
     os.kill(claim.pid, signal.SIGKILL)
     update = await world.news.end("a")
-    assert (update.error.code, update.error.kind, update.retryable) == ("Interrupted", KIND.SYSTEM, True)
+    assert (update.error.code, update.error.kind, update.retryable) == ("Error", KIND.SYSTEM, True)
 
 
 async def claimed(world, name):

@@ -22,6 +22,7 @@ _DURATION = "google.protobuf.Duration"
 _PRIMITIVE = "flyteidl.core.Primitive"
 _EXECUTION = "flyteidl.core.WorkflowExecutionIdentifier"
 _CATALOG = "flyteidl.core.CatalogMetadata"
+_GRAPH = "flyteidl.admin.DynamicWorkflowNodeMetadata"
 _BINARY = "flyteidl.core.Binary"
 
 _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -109,7 +110,18 @@ def value(reply: message.Message, names: Names, ignored: Collection[str] = ()) -
         result[field.name] = shown
     if kind == _CATALOG:
         _without_digests(result)
+    if kind == _GRAPH:
+        _without_drawn_version(result)
     return result
+
+
+def _without_drawn_version(graph: dict[str, Json]) -> None:
+    """The name of a graph that was made at run time: Flyte draws one. It has to be the same in both places, and be there."""
+    places = [graph.get("id", {})]
+    places.append(graph.get("compiled_workflow", {}).get("primary", {}).get("template", {}).get("id", {}))
+    if places[0].get("version") and len({place.get("version") for place in places}) == 1:
+        for place in places:
+            place["version"] = "<drawn>"
 
 
 def _without_digests(catalog: dict[str, Json]) -> None:

@@ -27,8 +27,12 @@ SCENARIOS = (
     Scenario("failure_workflow", failures.failure_workflow, _X),
     Scenario("no_such_key", failures.no_such_key, _X),
     Scenario("container_fine", failures.container_fine),
-    Scenario("container_exits", failures.container_exits),
-    Scenario("container_without_program", failures.container_without_program),
+    Scenario(
+        "container_fails",
+        failures.container_fails,
+        (Run({"without_program": False}), Run({"without_program": True})),
+    ),
+    Scenario("container_with_data", failures.container_with_data, (Run({"x": 1, "word": "hello"}),)),
     Scenario("abort_task", failures.long_nap, (Run({"seconds": 300.0}), Abort("n0"))),
     Scenario("abort_gate", gates.task_gate_task, (*_X, Abort("n1"), Recover(), Abort("n1", cause="again"))),
     Scenario("abort_map", maps.long_naps, (Run({"seconds": [300.0, 300.0]}), Abort("n0"))),
@@ -36,5 +40,7 @@ SCENARIOS = (
     Scenario("abort_subworkflow", gates.gate_in_subworkflow, (*_X, Abort("n0/n1"))),
     Scenario("abort_plan", kinds.plan_of_gate, (*_X, Abort("n0"))),
     Scenario("abort_failure_node", failures.slow_failure_node, (*_X, Abort("", "FAILING"))),
+    Scenario("abort_queued", failures.one_nap_at_a_time, (Run({"seconds": 300.0}, {"max_parallelism": 1}), Abort("n0"))),
+    Scenario("abort_awaiting", failures.nap_in_turn, (Run({"salt": "{salt}", "seconds": 300.0}), Abort("n0"))),
     Scenario("abort_ended", kinds.echoes, (*_X, Abort("", "SUCCEEDED"))),
 )

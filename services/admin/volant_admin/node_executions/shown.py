@@ -26,7 +26,8 @@ def node_of(id_: identifier_pb2.WorkflowExecutionIdentifier, row: postgres.Recor
     if row["duration"] is not None:
         closure.duration.CopyFrom(times.span(row["duration"]))
     if record.HasField("error"):
-        closure.error.CopyFrom(record.error)
+        if not record.deck_uri:  # as Flyte has it, a node with a deck leaves it to its attempt to say why it failed
+            closure.error.CopyFrom(record.error)
     elif record.output_uri:
         closure.output_uri = record.output_uri
     elif row["outputs"] is not None:
@@ -42,7 +43,6 @@ def node_of(id_: identifier_pb2.WorkflowExecutionIdentifier, row: postgres.Recor
             spec_node_id=record.spec_node_id,
             is_dynamic=record.is_dynamic,
             is_array=record.is_array,
-            is_eager=record.is_eager,
         ),
     )
 

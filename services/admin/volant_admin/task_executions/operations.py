@@ -11,6 +11,8 @@ from volantidl.admin import task_execution_pb2
 from volantidl.core import identifier_pb2
 from volantidl.dispatch import dispatch_pb2
 
+_ARRAY = "container_array"
+
 
 class TaskExecutions:
     """Task executions."""
@@ -56,7 +58,8 @@ class TaskExecutions:
         row = await store.row_of(self._database, id_)
         record = dispatch_pb2.TaskRecord.FromString(row["record"])
         inputs = None
-        if not record.input_uri:  # done by the engine itself: they are kept once, with the node
+        if not record.input_uri and record.task_type != _ARRAY:
+            # Done by the engine itself: they are kept once, with the node.
             inputs = (await node_store.row_of(self._database, id_.node_execution_id))["inputs"]
         given, made = await self._values.read_both(inputs, record.input_uri, row["outputs"], record.output_uri)
         return task_execution_pb2.TaskExecutionGetDataResponse(

@@ -7,6 +7,7 @@ import msgpack
 from google.protobuf import json_format, struct_pb2
 
 from volant_core.model import literals
+from volant_engine.decide import wording
 from volantidl.core import literals_pb2, types_pb2
 
 MSGPACK = "msgpack"
@@ -38,12 +39,12 @@ def resolve(
         if kind == "map":
             key = attribute.string_value
             if key not in current.map.literals:
-                raise PathError(f"key [{key}] does not exist in literal, which has {sorted(current.map.literals)}")
+                raise PathError(f"key [{key}] does not exist in literal {wording.of(current.map.literals)}")
             current = current.map.literals[key]
         elif kind == "collection":
-            index, size = attribute.int_value, len(current.collection.literals)
-            if not 0 <= index < size:
-                raise PathError(f"index [{index}] is out of range of a list of {size}")
+            index, items = attribute.int_value, current.collection.literals
+            if not 0 <= index < len(items):
+                raise PathError(f"index [{index}] is out of range of {wording.of(items)}")
             current = current.collection.literals[index]
         else:
             return _within_scalar(current, path[depth:])
@@ -87,12 +88,12 @@ def _walk(value: Any, path: Sequence[types_pb2.PromiseAttribute]) -> Any:
             by_name = attribute.WhichOneof("value") == "string_value"
             key = attribute.string_value if by_name else attribute.int_value
             if key not in value:
-                raise PathError(f"key [{key}] does not exist in literal, which has {sorted(map(str, value))}")
+                raise PathError(f"key [{key}] does not exist in literal {wording.of(value)}")
             value = value[key]
         elif isinstance(value, list):
             index = attribute.int_value
             if attribute.WhichOneof("value") != "int_value" or not 0 <= index < len(value):
-                raise PathError(f"index [{attribute.string_value or index}] is out of range of a list of {len(value)}")
+                raise PathError(f"index [{attribute.string_value or index}] is out of range of {wording.of(value)}")
             value = value[index]
         else:
             raise PathError(f"a {type(value).__name__} has no attributes")

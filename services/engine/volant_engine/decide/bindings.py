@@ -12,6 +12,10 @@ _INDEXED = re.compile(r"^\[(\d+)\]\.(.*)$", re.DOTALL)
 class BindingError(Exception):
     """A binding leads to nothing: the user's graph, or what a task put out, is not what it should be."""
 
+    def __init__(self, node_id: str, code: str, message: str) -> None:
+        """Say at which node, as what and why, in the form of Flyte's messages."""
+        super().__init__(f"failed at Node[{node_id}]. {code}: {message}")
+
 
 class AbsentError(Exception):
     """Values are needed that are not in memory; fetch them, then try again."""
@@ -39,10 +43,11 @@ _EMPTY = Values()
 
 def resolve(
     scope: state.Scope,
+    node_id: str,
     bindings: Iterable[tuple[str, literals_pb2.BindingData]],
     values: Values | None = None,
 ) -> literals_pb2.LiteralMap:
-    """The literals of `bindings` within `scope`.
+    """The literals of the `bindings` of a node within `scope`.
 
     Raises:
         BindingError: one of them leads to nothing.
@@ -54,8 +59,9 @@ def resolve(
     for var, binding in bindings:
         try:
             _fill(target[var], scope, binding, known)
-        except (BindingError, attributes.PathError) as wrong:
-            raise BindingError(f"Error binding Var [wf].[{var}]: {wrong}") from wrong
+        except BindingError as wrong:
+            message = f"Error binding Var [wf].[{var}], caused by: {wrong}"
+            raise BindingError(node_id, "BindingResolutionError", message) from wrong
     return result
 
 
@@ -86,7 +92,7 @@ def _fill(target: literals_pb2.Literal, scope: state.Scope, binding: literals_pb
     elif kind == "offloaded_metadata":
         target.offloaded_metadata.CopyFrom(binding.offloaded_metadata)
     else:
-        raise BindingError("the binding is empty")
+        raise BindingError("missing", "BadSpecificationError", "the binding is empty")
 
 
 def _promised(scope: state.Scope, promise: types_pb2.OutputReference, values: Values) -> literals_pb2.Literal:
@@ -97,7 +103,7 @@ def _promised(scope: state.Scope, promise: types_pb2.OutputReference, values: Va
         index = scope.graph.by_id.get(node_id)
         node = scope.nodes[index] if index is not None else None
         if node is None:
-            raise BindingError(f"node [{node_id}] is not defined in the workflow, or has not run")
+            raise BindingError(node_id, "IllegalStateError", "the node is not defined in the workflow, or has not run")
         spec = node.spec
         outputs = outputs_of(node, values)
     matched = _INDEXED.match(var) if var.startswith("[") else None
@@ -106,7 +112,7 @@ def _promised(scope: state.Scope, promise: types_pb2.OutputReference, values: Va
     var = spec.aliases.get(var, var)
     found = outputs.literals.get(var)
     if found is None:
-        raise BindingError(f"Failed to find [{node_id}].[{var}]; its outputs are {sorted(outputs.literals)}")
+        raise BindingError(node_id, "OutputsNotFoundError", f"Failed to find [{node_id}].[{var}]")
     if matched:
         found = _element(found, int(matched.group(1)), node_id, var)
     if promise.attr_path:
@@ -114,6 +120,8 @@ def _promised(scope: state.Scope, promise: types_pb2.OutputReference, values: Va
             return attributes.resolve(found, promise.attr_path, values.literals)
         except attributes.OffloadedError as offloaded:
             raise AbsentError(offloaded.uri, is_map=False) from offloaded
+        except attributes.PathError as wrong:
+            raise BindingError(node_id, "PromiseAttributeResolveError", str(wrong)) from wrong
     return found
 
 
@@ -130,7 +138,8 @@ def outputs_of(node: state.Node, values: Values) -> literals_pb2.LiteralMap:
 
 def _element(literal: literals_pb2.Literal, index: int, node_id: str, var: str) -> literals_pb2.Literal:
     if literal.WhichOneof("value") != "collection":
-        raise BindingError(f"[{node_id}].[{var}] is no collection, so it has no element [{index}]")
+        message = f"[{node_id}].[{var}] is no collection, so it has no element [{index}]"
+        raise BindingError(node_id, "BadSpecificationError", message)
     if index >= len(literal.collection.literals):
-        raise BindingError(f"Failed to find [{node_id}[{index}].{var}]; there are {len(literal.collection.literals)}")
+        raise BindingError(node_id, "OutputsNotFoundError", f"Failed to find [{node_id}[{index}].{var}]")
     return literal.collection.literals[index]

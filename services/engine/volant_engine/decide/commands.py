@@ -111,6 +111,8 @@ class CachePut:
     node_id: str
     attempt: int
     index: int
+    spec_node_id: str
+    """What the cache is told of the node: its id in its own graph, as Flyte has it."""
     key: CacheKey
     task: tasks_pb2.TaskTemplate
     outputs: literals_pb2.LiteralMap | None

@@ -138,11 +138,12 @@ def _end_node_ended(run: state.Run, scope: state.Scope, node: state.Node) -> Non
     """The outputs of a scope are there, or cannot be had."""
     if node.phase == _Phase.SKIPPED:
         return
-    if node.phase != _Phase.SUCCEEDED:
-        scope.error, scope.reason = scopes.error_of(node), "its outputs cannot be had"
+    good = node.phase in phases.GOOD_NODE
+    if not good:
+        scope.error = scopes.error_of(node)
     if scope.phase == state.ScopePhase.HALTING:
         run.agenda.append((state.Step.SETTLE, scope))
-    elif scope.phase == state.ScopePhase.RUNNING and node.phase == _Phase.SUCCEEDED:
+    elif scope.phase == state.ScopePhase.RUNNING and good:
         scopes.close(run, scope)
     elif scope.phase == state.ScopePhase.RUNNING:
         scopes.fail(run, scope)
@@ -187,7 +188,7 @@ def end(run: state.Run, phase: phases.ExecutionPhase) -> None:
 
 
 def _abort(run: state.Run, scope: state.Scope) -> None:
-    scopes.halt(run, scope, scope.reason if scope.is_driven else run.abort_cause or "")
+    scopes.halt(run, scope, scope.reason if scope.is_driven else scopes.ABORTED)
 
 
 _STEPS: Mapping[state.Step, Callable[[state.Run, Any], None]] = {

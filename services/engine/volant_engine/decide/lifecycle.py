@@ -5,10 +5,12 @@ Kinds call these; what an end means to others (downstream nodes, the scope) is `
 
 from volant_core.model import literals, phases
 from volant_engine.decide import bindings, commands, graphs, state
+from volant_engine.decide.kinds import attempts
 from volant_engine.launchers import port
 from volantidl.core import execution_pb2, literals_pb2
 
 _Phase = state.NodePhase
+_BAD = frozenset({_Phase.FAILED, _Phase.ABORTED, _Phase.TIMED_OUT})
 
 LIMITED = frozenset({graphs.Kind.TASK, graphs.Kind.ARRAY, graphs.Kind.LAUNCH_PLAN})
 """Kinds that max_parallelism counts."""
@@ -96,7 +98,7 @@ def resolve_inputs(run: state.Run, node: state.Node) -> literals_pb2.LiteralMap 
     driven = node.spec.driven
     try:
         if driven is None:
-            inputs = bindings.resolve(node.scope, node.spec.bindings, values)
+            inputs = bindings.resolve(node.scope, node.spec.id, node.spec.bindings, values)
         else:
             inputs = bindings.given(driven, values)
     except bindings.AbsentError as absent:
@@ -186,6 +188,8 @@ def finish(run: state.Run, node: state.Node, phase: phases.NodePhase) -> None:
     """Come to a terminal phase."""
     if node.is_terminal:
         return
+    if phase in _BAD:
+        attempts.never_began(run, node)
     # To the end of what is due: everything under it has ended before, and is to be recorded before.
     run.dirty.pop(node, None)
     become(run, node, phase)

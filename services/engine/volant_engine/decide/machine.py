@@ -50,7 +50,7 @@ def _abort(run: state.Run, event: events.AbortWanted) -> None:
     elif run.restoring:
         run.later.append((state.Step.ABORT, run.root))
     else:
-        scopes.halt(run, run.root, event.cause)
+        scopes.halt(run, run.root, scopes.ABORTED)
 
 
 def _broke(run: state.Run, event: events.Broke) -> None:
@@ -61,7 +61,6 @@ def _broke(run: state.Run, event: events.Broke) -> None:
         flow.end(run, state.ExecutionPhase.FAILED)
     else:
         run.root.error = event.error
-        run.root.reason = event.error.message
         scopes.fail(run, run.root)
 
 

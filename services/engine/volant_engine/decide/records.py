@@ -281,7 +281,8 @@ def fill_task(record: dispatch_pb2.TaskRecord, attempt: state.Try) -> None:
     if attempt.started_at:
         record.started_at.CopyFrom(literals.timestamp(attempt.started_at))
     record.updated_at.CopyFrom(literals.timestamp(attempt.updated_at))
-    record.input_uri = node.input_uri
+    if attempt.started_at or not is_array:  # an array none of whose elements was begun has read nothing
+        record.input_uri = node.input_uri
     if attempt.outputs:
         record.output_uri = f"{layout.output_dir(node.data_dir, attempt.number)}/{layout.OUTPUTS}"
     elif attempt.phase == state.TaskPhase.SUCCEEDED and not node.output_uri and node.outputs is not None:

@@ -6,6 +6,10 @@ from volantidl.core import execution_pb2, literals_pb2
 from volantidl.dispatch import dispatch_pb2
 
 _Phase = state.NodePhase
+ABORTED = "Workflow aborted."
+"""Why nodes end when the execution is aborted, as Flyte says it; the user's own words are the execution's."""
+_FAILED = "Some node execution failed, auto-abort."
+_FAILED_BELOW = "subworkflow failed"
 
 
 def open_scope(
@@ -113,7 +117,6 @@ def account(scope: state.Scope, node: state.Node) -> list[int]:
     good = node.phase in phases.GOOD_NODE
     if node.phase in {_Phase.FAILED, _Phase.TIMED_OUT} or (node.phase == _Phase.ABORTED and scope.error is None):
         scope.error = error_of(node)
-        scope.reason = f"node [{node.spec.id}] ended {_Phase.Phase.Name(node.phase)}"
     ready = []
     unmet = scope.unmet
     for index in node.spec.downstream:
@@ -140,7 +143,7 @@ def fail(run: state.Run, scope: state.Scope) -> None:
         run.phase = state.ExecutionPhase.FAILING
         run.error = scope.error
         run.dirty_self = True
-    _stop_all(run, scope, scope.reason)
+    _stop_all(run, scope, _FAILED if scope.parent is None else _FAILED_BELOW)
 
 
 def halt(run: state.Run, scope: state.Scope, reason: str) -> None:
@@ -195,6 +198,8 @@ def _finish(run: state.Run, scope: state.Scope) -> None:
     node = scope.outputs = lifecycle.enlist(run, scope, scope.graph.end)
     if scope.end_record is not None:
         take_up(run, node, scope.end_record)
+    elif run.source and recover(run, node):
+        return
     run.agenda.append((state.Step.ENDED if node.is_terminal else state.Step.START, node))
 
 

@@ -80,7 +80,7 @@ class Cache:
             outputs=command.outputs,
             uri=command.uri,
             execution=one.assignment.id,
-            node_id=command.node_id,
+            node_id=command.spec_node_id,
             attempt=command.attempt,
             task_version=command.task.id.version,
             overwrite=command.overwrite,

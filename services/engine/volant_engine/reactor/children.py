@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from volant_core import clock, errors
-from volant_core.model import phases
+from volant_core.model import naming, phases
 from volant_core.rpc import client
 from volant_engine import settings as engine_settings
 from volant_engine.decide import commands, events
@@ -117,9 +117,10 @@ class Children:
         child = request.spec
         child.launch_plan.CopyFrom(command.launch_plan)
         child.metadata.CopyFrom(metadata)
-        for field in ("labels", "security_context", "raw_output_data_config", "interruptible"):
+        for field in ("security_context", "raw_output_data_config", "interruptible"):
             if spec.HasField(field):
                 getattr(child, field).CopyFrom(getattr(spec, field))
+        child.labels.values.update(_labels(one.assignment))
         child.annotations.CopyFrom(spec.annotations)
         child.envs.CopyFrom(spec.envs)
         child.max_parallelism = spec.max_parallelism
@@ -239,3 +240,14 @@ class Children:
             return
         if signal.HasField("value") and signal.value.WhichOneof("value"):
             self._post(one, events.SignalCame(self._now(), command.signal_id, signal.value))
+
+
+def _labels(parent: dispatch_pb2.Assignment) -> dict[str, str]:
+    """What a child is labelled with: as its parent, and with who the parent is, as Flyte does it."""
+    return {
+        **parent.spec.labels.values,
+        "project": parent.id.project,
+        "domain": parent.id.domain,
+        "execution-id": parent.id.name,
+        "workflow-name": naming.label_value(parent.workflow_id.name),
+    }

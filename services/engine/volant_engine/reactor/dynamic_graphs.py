@@ -18,6 +18,7 @@ from volantidl.core import (
     dynamic_job_pb2,
     execution_pb2,
     identifier_pb2,
+    interface_pb2,
     tasks_pb2,
     workflow_pb2,
 )
@@ -169,7 +170,7 @@ def _template(
     )
     # Its inputs are the task's, and all bound already: the graph itself has only the outputs to keep its promise of.
     template.interface.outputs.CopyFrom(command.task.interface.outputs)
-    template.interface.inputs.CopyFrom(command.task.interface.inputs)
+    template.interface.inputs.SetInParent()
     return template
 
 
@@ -186,8 +187,17 @@ def _compile(
                 task.container.config.extend(parent.container.config)
             compiled.append(compiler.compile_task(task))
         closure = compiler.compile_workflow(template, spec.subworkflows, compiled, plans)
+        for part in (closure.primary, *closure.sub_workflows, *closure.tasks):
+            _without_words(part.template.interface)
         return closure, graphs.Library(closure)
     except compiler.CompileErrors as wrong:
         raise _BuildError(f"malformed dynamic workflow: {wrong}", _USER) from wrong
     except graphs.GraphError as wrong:
         raise _BuildError(f"malformed dynamic workflow: {wrong}", _USER) from wrong
+
+
+def _without_words(interface: interface_pb2.TypedInterface) -> None:
+    """Take out what describes variables: it is kept with the entities, and many graphs can come of one task."""
+    for variables in (interface.inputs.variables, interface.outputs.variables):
+        for variable in variables.values():
+            variable.ClearField("description")

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from flytekit import ContainerTask, WorkflowFailurePolicy, workflow
+from flytekit import ContainerTask, WorkflowFailurePolicy, conditional, kwtypes, workflow
 from flytekit.exceptions.user import FlyteRecoverableException
 from flytekit.types.error.error import FlyteError
 
@@ -254,18 +254,14 @@ no_program = ContainerTask(
 
 
 @workflow
-def container_exits() -> None:
-    shell_exit()
-
-
-@workflow
 def container_fine() -> None:
     shell_fine()
 
 
 @workflow
-def container_without_program() -> None:
-    no_program()
+def container_fails(without_program: bool) -> None:
+    """A program that ends badly, and one that is not there."""
+    conditional("program").if_(without_program.is_true()).then(no_program()).else_().then(shell_exit())
 
 
 @task
@@ -276,3 +272,43 @@ def gives_dict(x: int) -> dict[str, int]:
 @workflow
 def no_such_key(x: int) -> int:
     return echo(x=gives_dict(x=x)["b"])
+
+
+@task(cache=True, cache_version="1", cache_serialize=True)
+def naps_in_turn(salt: str, seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@workflow
+def nap_in_turn(salt: str, seconds: float) -> tuple[float, float]:
+    """The second waits, queued, for what the first computes."""
+    return naps_in_turn(salt=salt, seconds=seconds), naps_in_turn(salt=salt, seconds=seconds)
+
+
+@workflow
+def one_nap_at_a_time(seconds: float) -> tuple[float, float]:
+    return naps(seconds=seconds), naps(seconds=seconds)
+
+
+shell_adds = ContainerTask(
+    name="flows.failures.shell_adds",
+    image="localhost/flytekit:1",
+    input_data_dir="/var/inputs",
+    output_data_dir="/var/outputs",
+    inputs=kwtypes(x=int, word=str),
+    outputs=kwtypes(total=int, said=str),
+    command=[
+        "/bin/sh",
+        "-c",
+        "echo $(($(cat /var/inputs/x) + 1)) > /var/outputs/total; cat /var/inputs/word > /var/outputs/said",
+    ],
+    requests=REQUESTS,
+    limits=LIMITS,
+)
+
+
+@workflow
+def container_with_data(x: int, word: str) -> tuple[int, str]:
+    done = shell_adds(x=x, word=word)
+    return done.total, done.said

@@ -334,7 +334,10 @@ class Node:
     @property
     def error(self) -> core_execution_pb2.ExecutionError | None:
         """Why it failed."""
-        return self.message.closure.error if self.message.closure.HasField("error") else None
+        closure = self.message.closure
+        if not closure.HasField("error") and self.phase == "FAILED" and closure.deck_uri and self.attempts:
+            closure = self.attempts[-1].closure  # nodes with a deck leave it to their attempts
+        return closure.error if closure.HasField("error") else None
 
     @property
     def is_parent(self) -> bool:

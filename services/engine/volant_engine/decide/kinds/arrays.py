@@ -115,16 +115,15 @@ def _settle(run: state.Run, node: state.Node, progress: elements.Progress) -> No
         return
     if node.halting is not None:
         if node.tasks is not None:
-            retried = node.halting in {state.Then.RETRY, state.Then.TIME_OUT}
-            phase = state.TaskPhase.FAILED if retried else state.TaskPhase.ABORTED
-            attempts.end(run, node.tasks, phase, node.error if retried else attempts.ABORTED)
+            attempts.end(run, node.tasks, state.TaskPhase.ABORTED)
         lifecycle.halted(run, node)
     elif progress.failing:
         first = progress.errors.first
         if first is None:
             error = state.error("ArrayNodeFailing", "Unknown reason", state.UNKNOWN)
         else:
-            error = state.error(first.code or "ArrayNodeFailing", progress.errors.summary(), first.kind)
+            # Whose fault it was, and the code, are each element's own; Flyte says neither of them all.
+            error = state.error("", progress.errors.summary(), state.UNKNOWN)
         if node.tasks is not None:
             attempts.end(run, node.tasks, state.TaskPhase.FAILED, error)
         lifecycle.fail(run, node, error)
@@ -144,7 +143,7 @@ def _gather(run: state.Run, node: state.Node, progress: elements.Progress) -> No
         lifecycle.running(run, node)
     if node.tasks is not None:
         node.tasks.outputs = True
-        attempts.end(run, node.tasks, state.TaskPhase.SUCCEEDED, None)
+        attempts.end(run, node.tasks, state.TaskPhase.SUCCEEDED)
     lifecycle.succeed(run, node)
 
 

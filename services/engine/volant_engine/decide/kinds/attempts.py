@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from volant_core.model import literals, naming, phases
-from volant_engine.decide import events, state
+from volant_engine.decide import events, graphs, state
 from volantidl.core import execution_pb2
 from volantidl.event import event_pb2
 
@@ -16,7 +16,8 @@ _PHASES = {
     events.AttemptState.DYNAMIC: _Phase.SUCCEEDED,
     events.AttemptState.FAILED: _Phase.FAILED,
 }
-ABORTED = state.error("Task Aborted", "Task Aborted", state.UNKNOWN)
+_UNBEGUN = frozenset({state.NodePhase.UNDEFINED, state.NodePhase.QUEUED})
+_TASKS = frozenset({graphs.Kind.TASK, graphs.Kind.ECHO, graphs.Kind.ARRAY})
 
 
 def name_of(run: state.Run, node: state.Node) -> str:
@@ -48,6 +49,13 @@ def begin(run: state.Run, node: state.Node, *, interruptible: bool) -> state.Try
             return attempt
     touch(run, attempt)
     return attempt
+
+
+def never_began(run: state.Run, node: state.Node) -> None:
+    """A task's node ends before anything was started for it: as Flyte has it, its attempt is shown as aborted."""
+    if node.tasks is None and node.phase in _UNBEGUN and node.spec.kind in _TASKS and not is_recorded(run, node):
+        node.tasks = state.Try(node, node.attempt, name_of(run, node), run.now)
+        end(run, node.tasks, _Phase.ABORTED)
 
 
 def hear(run: state.Run, attempt: state.Try, event: events.AttemptNews) -> None:
@@ -91,9 +99,9 @@ def _otherwise(former: Mapping[str, str], facts: Mapping[str, str]) -> list[str]
 
 
 def end(
-    run: state.Run, attempt: state.Try, phase: phases.TaskPhase, error: execution_pb2.ExecutionError | None
+    run: state.Run, attempt: state.Try, phase: phases.TaskPhase, error: execution_pb2.ExecutionError | None = None
 ) -> None:
-    """Come to a terminal phase that no news has brought."""
+    """Come to a terminal phase that no news has brought. Why an attempt was aborted is said by its node."""
     if attempt.phase in phases.TERMINAL_TASK:
         return
     attempt.phase, attempt.version, attempt.error = phase, 0, error

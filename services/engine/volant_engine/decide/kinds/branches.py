@@ -16,21 +16,24 @@ def _start(run: state.Run, node: state.Node) -> None:
     try:
         case = conditions.taken(block, inputs)
     except conditions.MalformedError as malformed:
-        lifecycle.fail(run, node, state.error("MalformedBranchUserError", str(malformed), state.USER))
+        _fail(run, node, "MalformedBranchUserError", str(malformed))
         return
     if case is None:
         if block.WhichOneof("default") == "error":
-            error = state.error("UserProvidedError", block.error.message, state.USER)
+            _fail(run, node, "UserProvidedError", block.error.message)
         else:
-            error = state.error("MalformedBranchUserError", "No branch satisfied", state.USER)
-        lifecycle.fail(run, node, error)
+            _fail(run, node, "MalformedBranchUserError", "No branch satisfied")
         return
     if case.id not in node.spec.cases:
         message = f"case [{case.id}] of branch [{node.spec.id}] is no node of its workflow"
         lifecycle.fail(run, node, state.error("DownstreamNodeNotFoundError", message, state.SYSTEM))
         return
-    node.is_parent = True
     _take(run, node, node.spec.cases[case.id])
+
+
+def _fail(run: state.Run, node: state.Node, code: str, message: str) -> None:
+    """No case can be taken; Flyte's words have the code in them."""
+    lifecycle.fail(run, node, state.error(code, f"[{code}] {message}", state.USER))
 
 
 def _take(run: state.Run, node: state.Node, index: int) -> None:

@@ -175,7 +175,7 @@ def _news(
         assert task is not None, "only tasks are cached"
         uri = f"{output_dir(node, flight.index, flight.number)}/{layout.OUTPUTS}"
         overwrite = run.identity.overwrite_cache
-        put = (flight.index, flight.key, task, event.outputs, uri, overwrite)
+        put = (flight.index, node.spec.id, flight.key, task, event.outputs, uri, overwrite)
         run.commands.append(commands.CachePut(node.id, node.attempt, *put))
     else:
         _succeed(run, node, progress, flight, event.outputs)

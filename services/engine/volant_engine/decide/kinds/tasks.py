@@ -53,7 +53,7 @@ def _start(run: state.Run, node: state.Node) -> None:
     if dynamics.take_up(run, node):
         return
     progress = node.detail = Progress()
-    if not task.metadata.discoverable:
+    if not task.metadata.discoverable or not caching.has_outputs(task):
         _launch(run, node, progress)
         return
     if not task.metadata.discovery_version:
@@ -79,13 +79,14 @@ def _look_up(run: state.Run, node: state.Node, progress: Progress) -> None:
 
 def _cache_answered(run: state.Run, node: state.Node, event: events.CacheAnswered) -> None:
     progress: Progress = node.detail
-    node.catalog_key = event.metadata
     if event.outputs is None:
-        node.cache_status = catalog_pb2.CACHE_LOOKUP_FAILURE if event.failure else catalog_pb2.CACHE_MISS
+        # That nothing was found is said by what comes of it: outputs that are kept, or a failure.
+        if event.failure:
+            node.cache_status = catalog_pb2.CACHE_LOOKUP_FAILURE
         _reserve_or_launch(run, node, progress)
         return
     _release(run, node, progress)
-    node.cache_status = catalog_pb2.CACHE_HIT
+    node.cache_status, node.catalog_key = catalog_pb2.CACHE_HIT, event.metadata
     node.started_at = node.started_at or run.now
     lifecycle.keep_inputs(run, node)
     lifecycle.keep_outputs(run, node, event.outputs)
@@ -235,13 +236,17 @@ def store(run: state.Run, node: state.Node) -> None:
     progress.stage = Stage.STORE
     overwrite = run.identity.overwrite_cache
     run.commands.append(
-        commands.CachePut(node.id, node.attempt, -1, progress.key, task, node.outputs, node.output_uri, overwrite)
+        commands.CachePut(
+            node.id, node.attempt, -1, node.spec.id, progress.key, task, node.outputs, node.output_uri, overwrite
+        )
     )
 
 
 def _stored(run: state.Run, node: state.Node, event: events.CacheStored) -> None:
     node.cache_status = catalog_pb2.CACHE_PUT_FAILURE if event.failure else catalog_pb2.CACHE_POPULATED
     node.catalog_key = event.metadata
+    if not run.identity.overwrite_cache:
+        node.catalog_key.ClearField("source_task_execution")  # it is this one, which Flyte says only where it overwrote
     _release(run, node, node.detail)
     lifecycle.succeed(run, node)
 
@@ -280,10 +285,7 @@ def _halt(run: state.Run, node: state.Node) -> None:
 def _stopped(run: state.Run, node: state.Node) -> None:
     if node.halting is None or node.tasks is None:
         return
-    if node.halting in {state.Then.RETRY, state.Then.TIME_OUT}:
-        attempts.end(run, node.tasks, state.TaskPhase.FAILED, node.error)
-    else:
-        attempts.end(run, node.tasks, state.TaskPhase.ABORTED, attempts.ABORTED)
+    attempts.end(run, node.tasks, state.TaskPhase.ABORTED)
     assert node.error is not None, "a node that is halted knows why"
     goes_on = node.halting == state.Then.RETRY and lifecycle.may_retry(run, node, node.error)
     if goes_on or not drivers.end(run, node):

@@ -249,7 +249,7 @@ def _of_container(container: Mapping[str, Any], now: datetime.datetime, *, is_pr
     if code == 0:
         return Verdict(_Phase.SUCCEEDED, at, started_at=begun)
     if code in _KILLED and is_primary:
-        return _failure(at, INTERRUPTED, _said(container, end), _SYSTEM, started_at=begun)
+        return _failure(at, reason or "Error", _said(container, end), _SYSTEM, started_at=begun)
     return _failure(at, reason or "Error", _said(container, end), _USER, started_at=begun, is_mute=is_mute)
 
 

@@ -16,6 +16,8 @@ class Kit:
     """Its console scripts."""
     fast: str
     """Its console script that unpacks code first; the launcher does that itself."""
+    fast_waits: bool
+    """Whether that script waits for the work, rather than becoming it."""
     preload: tuple[str, ...]
     """Modules beyond the entry points' own."""
     files: Mapping[str, str]
@@ -28,6 +30,7 @@ KITS: Mapping[str, Kit] = {
     "flytekit": Kit(
         scripts=("pyflyte-execute", "pyflyte-map-execute"),
         fast="pyflyte-fast-execute",
+        fast_waits=True,
         preload=(
             "flytekit",
             "flytekit.core.array_node_map_task",
@@ -45,13 +48,14 @@ KITS: Mapping[str, Kit] = {
     "volant": Kit(
         scripts=("volant-execute", "volant-map-execute"),
         fast="volant-fast-execute",
+        fast_waits=False,
         preload=("volant",),
         files={},
         rehearsal={"volant_rehearsal": str(_HERE / "rehearsal_volant.py")},
     ),
 }
 _KIT_OF_SCRIPT = {script: name for name, kit in KITS.items() for script in kit.scripts}
-_FAST = {kit.fast for kit in KITS.values()}
+_FAST = {kit.fast: kit for kit in KITS.values()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Plan:
     """URI of the code to unpack first."""
     modules: tuple[str, ...] = ()
     """The user's modules that the work needs, to be imported once."""
+    is_waited_for: bool = False
+    """A Python program before it would wait for it: of a signal N that kills it that makes 256 - N, a shell 128 + N."""
 
     @property
     def script(self) -> str:
@@ -87,12 +93,19 @@ def plan(words: Sequence[str]) -> Plan:
     """What a container's command and arguments ask for."""
     archive = None
     inner = list(words)
-    if script_of(words) in _FAST:
+    fast = _FAST.get(script_of(words))
+    if fast is not None:
         archive, destination, inner = _fast(words)
         if archive is not None:
             inner = _with_dynamic(inner, archive, destination)
     kit = kit_of(script_of(inner))
-    return Plan(words=tuple(inner), kit=kit, archive=archive, modules=_modules(inner) if kit else ())
+    return Plan(
+        words=tuple(inner),
+        kit=kit,
+        archive=archive,
+        modules=_modules(inner) if kit else (),
+        is_waited_for=fast is not None and fast.fast_waits,
+    )
 
 
 def _fast(words: Sequence[str]) -> tuple[str | None, str, list[str]]:

@@ -73,7 +73,10 @@ class Run:
 
     def ended(self, status: int, at: float) -> None:
         """It ended with this wait status."""
-        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+        if os.WIFEXITED(status):
+            code = os.WEXITSTATUS(status)
+        else:
+            code = 256 - os.WTERMSIG(status) if self.plan.is_waited_for else 128 + os.WTERMSIG(status)
         self._settle(verdicts.Ending(at=at, code=code))
 
     def existed(self) -> None:

@@ -7,7 +7,7 @@ from volantidl.core import execution_pb2
 
 _USER = execution_pb2.ExecutionError.ErrorKind.USER
 _SYSTEM = execution_pb2.ExecutionError.ErrorKind.SYSTEM
-# 128 + SIGKILL, and the same as an unsigned byte's -9, as some runtimes give it.
+# 128 + SIGKILL, as a shell says it, and an unsigned byte's -9, as a Python program that waits for another gives it.
 _KILLED = (137, 247)
 
 
@@ -55,14 +55,14 @@ def judge(name: str, ending: Ending, log: str) -> Verdict:
     if ending.code == 0:
         return Verdict(None)
     if ending.code in _KILLED:
-        return _failed(name, ending, log, "Interrupted", _SYSTEM)
+        return _failed(name, ending, log, "Error", _SYSTEM)
     return _failed(name, ending, log, "Error", _USER)
 
 
 def _failed(
     name: str, ending: Ending, log: str, code: str, kind: execution_pb2.ExecutionError.ErrorKind.ValueType
 ) -> Verdict:
-    number = 137 if ending.code is None else ending.code
+    number = 137 if ending.code is None or ending.out_of_memory else ending.code
     reason = "OOMKilled" if code == "OOMKilled" else "Error"
     message = f"[{name}] terminated with exit code ({number}). Reason [{reason}]. Message: \n{log}."
     return Verdict(execution_pb2.ExecutionError(code=code, message=message, kind=kind), retryable=True)
