@@ -30,12 +30,12 @@ async def test_names_are_listed_once_whatever_their_versions(stub):
         return [one.id.name for one in (await stub.ListNamedEntities(request)).entities]
 
     assert await listed(TASK) == ["t", "u"]
-    assert await listed(TASK, filters="contains(name,t)") == ["t", ".flytegen.t"]
+    assert await listed(TASK, filters="contains(name,t)") == [".flytegen.t", "t"]
     assert await listed(WORKFLOW) == ["w"]
     assert await listed(PLAN) == ["w"]
     ids = common_pb2.NamedEntityIdentifierListRequest(limit=2, **scope())
     page = await stub.ListTaskIds(ids)
-    assert ([one.name for one in page.entities], page.token) == (["t", "u"], "2")
+    assert ([one.name for one in page.entities], page.token) == ([".flytegen.t", "t"], "2")
     assert [one.name for one in (await stub.ListWorkflowIds(ids)).entities] == ["w"]
     assert [one.name for one in (await stub.ListLaunchPlanIds(ids)).entities] == ["w"]
 
