@@ -32,7 +32,7 @@ def build(job: roles.Job) -> roles.Object:
     conf = _conf(job, told)
     driver = roles.role(job, _DRIVER, interruptible=False, overlay=_overlay(told, "driverPod"))
     executor = roles.role(job, "spark-kubernetes-executor", overlay=_overlay(told, "executorPod"))
-    return roles.without_empty(
+    spec = roles.without_empty(
         {
             "type": _TYPES.get(told.applicationType, "Python"),
             "mode": "cluster",
@@ -51,6 +51,8 @@ def build(job: roles.Job) -> roles.Object:
             "restartPolicy": {"type": "OnFailure", "onSubmissionFailureRetries": _SUBMISSION_RETRIES},
         }
     )
+    # The definition wants a version; the operator takes whatever the image has.
+    return {**spec, "sparkVersion": ""}
 
 
 def _overlay(told: spark_pb2.SparkJob, field: str) -> tasks_pb2.K8sPod | None:
