@@ -14,10 +14,11 @@ import pytest
 import yaml
 
 from volant_core import settings
+from volant_engine.launchers.kubernetes.operators import jobs
 from volant_server.settings import SERVICES, ServerSettings
 
 CHART = Path(__file__).parents[2] / "charts" / "volant"
-_MADE = Path(__file__).parents[2] / ".tools" / "bin" / "helm"  # by tests/kubernetes/run.sh
+_MADE = Path(__file__).parents[2] / ".tools" / "bin" / "helm"  # by scripts/deployment_tools.sh
 HELM = os.environ.get("VOLANT_TEST_HELM") or shutil.which("helm") or (str(_MADE) if _MADE.exists() else None)
 KEYS = "blobs.accessKey=key,blobs.secretKey=secretsecret"
 TRIAL = f"postgres.enabled=true,{KEYS}"
@@ -150,9 +151,20 @@ def test_least_privilege() -> None:
                 assert container["readinessProbe"]
 
 
+def test_operators_that_the_settings_name_may_be_asked() -> None:
+    for kind in jobs.JOBS.values():
+        (role,) = of_kind(
+            rendered(f"{TRIAL},settings.kubernetes.operators={{{kind.task_type}}}"), "ClusterRole"
+        ).values()
+        rule = role["rules"][-1]
+        assert (rule["apiGroups"], rule["resources"]) == ([kind.group], [kind.plural])
+        assert rule["verbs"] == ["get", "list", "watch", "create", "delete"]
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
+        (f"{TRIAL},settings.kubernetes.operators={{flink}}", "operators"),
         (KEYS, "a PostgreSQL is needed"),
         ("postgres.enabled=true", "blobs.accessKey (or blobs.existingSecret) is needed"),
         (f"{TRIAL},objectStore.enabled=false", "blobs.endpoint: needed"),
