@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest
 
-.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench bench-kubernetes fuzz clients client-commands conformance record flytekit-suite test-kubernetes clean
+.PHONY: help typing setup demo test test-suite test-postgres test-newest check gen gen-check requirements bench bench-kubernetes fuzz clients client-commands conformance record flytekit-suite test-deployment test-kubernetes clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -83,6 +83,10 @@ clients: $(VENV)/.ready  ## what each flytekit from 1.10 on does, as docs/compat
 
 client-commands: $(VENV)/.ready  ## the whole command lines of pyflyte, flytectl and grpcurl, and flytekit's plugins
 	for program in pyflyte flytectl grpcurl plugins; do $(BIN)/python tests/conformance/clients/commands.py $$program --write || exit 1; done
+
+test-deployment: $(VENV)/.ready  ## the chart by helm, docker-compose.yml by compose's own loader, both made by Go if need be
+	scripts/deployment_tools.sh
+	$(BIN)/python -m pytest tests/deployment/test_chart.py tests/deployment/test_compose.py
 
 test-kubernetes: $(VENV)/.ready  ## images, chart, pods, flytekit's suite and parity on a real cluster (docs/kubernetes.md)
 	tests/kubernetes/run.sh

@@ -46,9 +46,8 @@ find_helm() {
   [[ -n $helm ]] && return
   helm=$root/.tools/bin/helm
   [[ -x $helm ]] && return
-  command -v go >/dev/null || die "helm is needed: install it, or Go, or name it by VOLANT_HELM"
-  say "making helm (some minutes, once)"
-  (cd /tmp && GOBIN=$root/.tools/bin go install helm.sh/helm/v3/cmd/helm@latest)
+  scripts/deployment_tools.sh helm
+  [[ -x $helm ]] || die "helm is needed: install it, or Go, or name it by VOLANT_HELM"
 }
 
 base_image() {  # a base without a registry, from the tool's root file system
