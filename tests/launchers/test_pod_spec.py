@@ -1,5 +1,6 @@
 """Pods, as they are made: each case is compared with a file in `pods`. VOLANT_TEST_WRITE=1 writes the files anew."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ from volant_core.model import naming
 from volant_engine.decide import graphs
 from volant_engine.launchers import port
 from volant_engine.launchers.kubernetes import pod_spec, settings
-from volantidl.core import identifier_pb2, security_pb2, tasks_pb2, workflow_pb2
+from volantidl.core import identifier_pb2, security_pb2, tasks_pb2, types_pb2, workflow_pb2
 
 FILES = pathlib.Path(__file__).parent / "pods"
 R = tasks_pb2.Resources
@@ -181,6 +182,28 @@ def sidecar_of_old():
     return pod_spec.build(made(task), SETTINGS)
 
 
+def files(**paths) -> tasks_pb2.TaskTemplate:
+    """A task whose inputs and outputs are files."""
+    told = container()
+    told.type = "raw-container"
+    told.container.command.append("sh")
+    told.container.data_config.CopyFrom(
+        tasks_pb2.DataLoadingConfig(enabled=True, format=tasks_pb2.DataLoadingConfig.YAML, **paths)
+    )
+    told.interface.inputs.variables["x"].type.simple = types_pb2.INTEGER
+    told.interface.outputs.variables["y"].type.blob.format = "csv"
+    return told
+
+
+def data_in_files():
+    told = dataclasses.replace(
+        SETTINGS, copilot_image="volant-task:1", environment={"A": "1"}, environment_secrets=("keys",)
+    )
+    under = {"template": {"spec": {"terminationGracePeriodSeconds": 60}}}
+    attempt = made(files(input_path="/var/in/", output_path="/var/in/out"), environment={"PYTHONPATH": "/theirs"})
+    return pod_spec.build(attempt, told, under)
+
+
 def after_running_out_of_memory():
     return pod_spec.build(made(container()), SETTINGS, memory="4294967296")
 
@@ -204,6 +227,7 @@ CASES = [
     container_with_template,
     with_secrets,
     sidecar_of_old,
+    data_in_files,
     after_running_out_of_memory,
     overridden_by_its_node,
 ]
@@ -256,6 +280,32 @@ def test_files_that_nobody_needs_are_no_hindrance():
     task = container()
     task.container.data_config.enabled = True
     assert pod_spec.build(made(task), SETTINGS) == pod_spec.build(made(container()), SETTINGS)
+
+
+def test_data_in_files_of_a_pod():
+    """Its companions have to end too: only then Kubernetes tells the uploader that it is time."""
+    task = pod_task(config={"primary_container_name": "main"})
+    task.k8s_pod.data_config.enabled = True
+    task.interface.outputs.variables["y"].type.simple = types_pb2.INTEGER
+    pod = pod_spec.build(made(task), dataclasses.replace(SETTINGS, copilot_image="volant-task:1"))
+    assert "primary_container_name" not in pod["metadata"]["annotations"]
+    names = [one["name"] for one in pod["spec"]["initContainers"]]
+    assert (names[0], names[-1]) == ("volant-upload", "volant-download")
+    mounts = {one["name"]: one.get("volumeMounts") or [] for one in pod["spec"]["containers"]}
+    assert {"name": "volant-data", "mountPath": "/var/flyte/outputs", "subPath": "outputs"} in mounts.pop("main")
+    assert all(mount["name"] != "volant-data" for others in mounts.values() for mount in others)
+
+
+def test_data_in_one_folder():
+    told = dataclasses.replace(SETTINGS, copilot_image="volant-task:1")
+    pod = pod_spec.build(made(files(input_path="/data", output_path="/data/")), told)
+    (mount,) = pod["spec"]["containers"][0]["volumeMounts"]
+    assert mount == {"name": "volant-data", "mountPath": "/data", "subPath": "inputs"}
+
+
+def test_data_in_files_without_an_image_for_the_copilot():
+    with pytest.raises(errors.InvalidArgumentError, match=r"in the setting kubernetes\.copilot_image"):
+        pod_spec.build(made(files()), SETTINGS)
 
 
 def test_a_malformed_amount():

@@ -238,3 +238,68 @@ def test_what_was_never_started_began_never():
     end = terminated(128, "StartError", "no such file")
     end["state"]["terminated"]["startedAt"] = "1970-01-01T00:00:00Z"
     assert judged(pod("Failed", end)).started_at is None
+
+
+def by_files(phase: str, main: dict, upload: dict, download: dict | None = None, **status) -> dict:
+    """A pod whose inputs and outputs are files."""
+    begun = [upload, download or terminated(0, name="volant-download")]
+    return pod(phase, main, primary="", initContainerStatuses=begun, **status)
+
+
+UPLOADING = running("volant-upload")
+
+
+def test_outputs_that_are_being_stored():
+    verdict = judged(by_files("Running", terminated(0), UPLOADING))
+    assert (verdict.phase, verdict.started_at) == (PHASE.RUNNING, later(5))
+    assert judged(by_files("Running", running(), UPLOADING)).phase is PHASE.RUNNING
+    assert judged(by_files("Succeeded", terminated(0), terminated(0, name="volant-upload"))).phase is PHASE.SUCCEEDED
+
+
+NO_OUTPUT = terminated(65, message="the output 'y' is missing\n", name="volant-upload")
+NOT_STORED = terminated(75, message="PUT s3://b/y failed 6 times", name="volant-upload")
+NO_INPUT = terminated(65, message="there is no object s3://b/x", name="volant-download")
+DONE = terminated(0, name="volant-upload")
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "code", "words"),
+    [
+        (by_files("Succeeded", terminated(0), NO_OUTPUT), USER, "OutputUploadFailed", "the output 'y' is missing"),
+        (by_files("Succeeded", terminated(0), NOT_STORED), SYSTEM, "OutputUploadFailed", "failed 6 times"),
+        (
+            by_files("Succeeded", terminated(0), terminated(137, "OOMKilled", name="volant-upload")),
+            SYSTEM,
+            "OutputUploadFailed",
+            "OOMKilled",
+        ),
+        (by_files("Failed", terminated(3), NO_OUTPUT), USER, "Error", "exit code (3)"),
+        (by_files("Failed", waiting("PodInitializing"), DONE, NO_INPUT), USER, "InputDownloadFailed", "s3://b/x"),
+        (
+            by_files("Failed", waiting("PodInitializing"), DONE, terminated(128, "StartError", "x", "volant-download")),
+            SYSTEM,
+            "InputDownloadFailed",
+            "StartError",
+        ),
+        (
+            by_files("Failed", terminated(137), NO_OUTPUT, reason="Evicted", message=BEYOND_NODE),
+            SYSTEM,
+            "Evicted",
+            "low on resource",
+        ),
+        (
+            by_files("Failed", terminated(143), NO_OUTPUT, conditions=[DISRUPTED]),
+            SYSTEM,
+            "Interrupted",
+            "exit code (143)",
+        ),
+    ],
+)
+def test_data_in_files_that_failed(given, kind, code, words):
+    verdict = judged(given)
+    assert verdict.error is not None
+    assert (verdict.error.kind, verdict.error.code) == (kind, code)
+    assert words in verdict.error.message
+    assert verdict.retryable
+    assert not verdict.is_mute or not verdict.error.message.strip() or code == "Error"
+    assert "the output 'y'" not in verdict.error.message or code == "OutputUploadFailed"

@@ -248,7 +248,9 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
     (tmp_path / "two.a").touch()
     (tmp_path / "two.b").touch()
     (tmp_path / "away").symlink_to("/etc/hostname")
+    os.mkfifo(tmp_path / "pipe")
     kinds = {
+        "pipe": blob_type(),
         "missing": simple(S.INTEGER),
         "tree": blob_type(MULTIPART),
         "two": simple(S.STRING),
@@ -260,7 +262,8 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
     assert str(failed.value).splitlines() == [
         "the output 'away': away is a link that leads out of /out; write a file",
         "the output 'list' is of a kind (collection_type) that can't be read from files, as simple types, files and folders can",
-        "the output 'missing' is missing: the program ended without /out/missing (an integer, such as 42); found there: away, tree, two.a, two.b",
+        "the output 'missing' is missing: the program ended without /out/missing (an integer, such as 42); found there: away, pipe, tree, two.a, two.b",
+        "the output 'pipe': pipe is neither a file nor a folder",
         "the output 'tree': /out/tree must be a folder, and is a file",
         "the output 'two' is missing: the program ended without /out/two (text in UTF-8); found there: two.a, two.b",
     ]

@@ -98,6 +98,8 @@ class Collecting:
         files = sorted(one for one in found.rglob("*") if not one.is_dir()) if found.is_dir() else [found]
         for file in files:
             self._check_inside(name, file)
+            if not file.is_file():
+                raise errors.TypeMismatchError(f"the output {name!r}: {file.name} is neither a file nor a folder")
             target = uri if file == found else f"{uri}/{file.relative_to(found).as_posix()}"
             try:
                 router.upload(file, target)

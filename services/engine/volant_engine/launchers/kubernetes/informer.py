@@ -13,13 +13,14 @@ from typing import Any
 import structlog
 
 from volant_core import aio, errors
-from volant_engine.launchers.kubernetes import cluster, kinds, pod_spec
+from volant_engine.launchers.kubernetes import cluster, data_containers, kinds, pod_spec
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
 
 _log = structlog.get_logger(__name__)
 _GONE = 410
 _UNKNOWN = 404
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+_NOTED = (pod_spec.PRIMARY, data_containers.STOP_SECONDS)
 Object = dict[str, Any]
 Changed = Callable[[str, Object, bool], None]
 """An attempt's name, its object, and whether that is there (else it was, and this is its last state)."""
@@ -127,9 +128,8 @@ class Informer:
             "changed": told.get("changed") or _changed_at(metadata),
         }
         light["metadata"]["labels"] = {pod_spec.ATTEMPT: attempt_of(told)}
-        primary = (metadata.get("annotations") or {}).get(pod_spec.PRIMARY)
-        if primary:
-            light["metadata"]["annotations"] = {pod_spec.PRIMARY: primary}
+        noted = metadata.get("annotations") or {}
+        light["metadata"]["annotations"] = {key: noted[key] for key in _NOTED if key in noted}
         return light
 
 

@@ -19,9 +19,10 @@ from volant_core import aio, errors
 from volant_core import clock as core_clock
 from volant_core.blobstore import port as blob_port
 from volant_core.model import layout
-from volant_engine.launchers import port, slots
+from volant_engine.launchers import copilot, port, slots
 from volant_engine.launchers.kubernetes import (
     cluster,
+    data_containers,
     growth,
     informer,
     kinds,
@@ -157,7 +158,10 @@ class KubernetesLauncher:
         if told is not None:
             await self._removal.remove(told, grace=self._settings.stop_seconds)
         elif run is not None and run.is_asked_for:
-            await self._removal.remove_at(run.path, grace=self._settings.stop_seconds)
+            grace = self._settings.stop_seconds
+            if grace is None and copilot.wanted(run.attempt.task) is not None:
+                grace = data_containers.OWN_GRACE
+            await self._removal.remove_at(run.path, grace=grace)
 
     def release(self, name: str) -> None:
         """Let go of an attempt: what runs, runs on, unheard; what waits here to be started never is."""

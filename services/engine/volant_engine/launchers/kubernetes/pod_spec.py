@@ -13,8 +13,8 @@ from google.protobuf import json_format, struct_pb2
 
 from volant_core import compiler, errors
 from volant_core.model import naming
-from volant_engine.launchers import port, refusals
-from volant_engine.launchers.kubernetes import merging, resources, secrets
+from volant_engine.launchers import copilot, port, refusals
+from volant_engine.launchers.kubernetes import data_containers, merging, resources, secrets
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
 from volantidl.core import tasks_pb2
 
@@ -62,6 +62,7 @@ def build(
     template_metadata = template.get("template", {}).get("metadata") or {}
     under = _under(attempt, settings, template_spec)
     _complete_containers(draft, attempt, settings, under, memory)
+    _add_files(draft, attempt, settings, under)
     if not draft.spec.get("serviceAccountName"):
         draft.spec["serviceAccountName"] = _service_account(attempt) or under.get("serviceAccountName", "")
     draft.spec["serviceAccountName"] = draft.spec["serviceAccountName"] or settings.service_account
@@ -119,20 +120,11 @@ def _draft(attempt: port.Attempt, settings: kubernetes_settings.KubernetesSettin
     raise refusals.not_runnable(task)
 
 
-def _check_files(attempt: port.Attempt, config: tasks_pb2.DataLoadingConfig) -> None:
-    interface = attempt.task.interface
-    if config.enabled and (interface.inputs.variables or interface.outputs.variables):
-        raise errors.InvalidArgumentError(
-            f"the task {attempt.task.id.name} wants its inputs as files (data_config), which pods are not given yet"
-        )
-
-
 def _container(attempt: port.Attempt, settings: kubernetes_settings.KubernetesSettings) -> dict[str, Any]:
     told = attempt.task.container
     image = told.image or settings.default_image
     if not image:
         raise errors.InvalidArgumentError(f"the task {attempt.task.id.name} names no container image")
-    _check_files(attempt, told.data_config)
     # As many of the arguments are the command as the task wrote there: an image's own entry point counts otherwise.
     command = list(attempt.arguments[: len(told.command)])
     arguments = list(attempt.arguments[len(told.command) :])
@@ -157,7 +149,6 @@ def _pod(attempt: port.Attempt) -> _Draft:
         raise errors.InvalidArgumentError(
             f"the task {attempt.task.id.name} is a pod; its config must name the main container as {PRIMARY!r}"
         )
-    _check_files(attempt, pod.data_config)
     metadata = pod.metadata
     return _primed(attempt, _Draft(plain(pod.pod_spec), primary, dict(metadata.labels), dict(metadata.annotations)))
 
@@ -250,10 +241,7 @@ def _complete_containers(
 ) -> None:
     variables = {**settings.environment, **attempt.environment}
     platform = _platform(attempt, settings)
-    sources: list[dict[str, Any]] = [
-        {"secretRef": {"name": name, "optional": True}} for name in settings.environment_secrets
-    ]
-    sources += [{"configMapRef": {"name": name, "optional": True}} for name in settings.environment_config_maps]
+    sources = _sources(settings)
     for kind, container in _containers(draft.spec):
         is_primary = container.get("name") == draft.primary and kind == "containers"
         own = [one for one in container.get("env") or [] if one.get("name") not in attempt.environment]
@@ -275,6 +263,30 @@ def _complete_containers(
         container["resources"] = resources.resolve(
             own_resources, template, platform, is_main=is_primary or kind == "initContainers"
         )
+
+
+def _sources(settings: kubernetes_settings.KubernetesSettings) -> list[dict[str, Any]]:
+    """Where variables of every container come from besides."""
+    given = [{"secretRef": {"name": name, "optional": True}} for name in settings.environment_secrets]
+    return given + [{"configMapRef": {"name": name, "optional": True}} for name in settings.environment_config_maps]
+
+
+def _add_files(
+    draft: _Draft,
+    attempt: port.Attempt,
+    settings: kubernetes_settings.KubernetesSettings,
+    under: Mapping[str, Any],
+) -> None:
+    """What brings inputs as files and takes outputs, where the task wants that."""
+    files = copilot.wanted(attempt.task)
+    if files is None:
+        return
+    grace = draft.spec.get("terminationGracePeriodSeconds", under.get("terminationGracePeriodSeconds"))
+    if grace is not None:
+        draft.spec["terminationGracePeriodSeconds"] = grace
+    if files.has_outputs:
+        draft.annotations[data_containers.STOP_SECONDS] = str(data_containers.stop_seconds(draft.spec))
+    data_containers.add(draft.spec, attempt, files, draft.primary, settings, _sources(settings))
 
 
 def _platform(attempt: port.Attempt, settings: kubernetes_settings.KubernetesSettings) -> resources.Platform:
@@ -418,6 +430,11 @@ def _annotations(
         result[settings.iam_role_annotation] = context.run_as.iam_role
     # Else all containers have to end, and to end well.
     single = len(spec["containers"]) == 1 and attempt.task.type != "raw-container"
-    if attempt.task.type == "sidecar" or single:
+    if (attempt.task.type == "sidecar" or single) and not _takes_files(spec):
         result[PRIMARY] = draft.primary
     return result
+
+
+def _takes_files(spec: Spec) -> bool:
+    """Whether the pod ends only when its outputs are stored."""
+    return any(one["name"] == data_containers.UPLOADER for one in spec.get("initContainers") or [])

@@ -11,8 +11,8 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from volant_engine.launchers import port
-from volant_engine.launchers.kubernetes import pod_spec
+from volant_engine.launchers import copilot, port
+from volant_engine.launchers.kubernetes import data_containers, pod_spec
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
 from volantidl.core import execution_pb2
 
@@ -32,6 +32,11 @@ _KILLED = (137, 247)
 _NODE_WENT = frozenset({"Shutdown", "Terminated", "NodeShutdown", "NodeAffinity", "NodeLost", "Preempting"})
 """Reasons of a failed pod that speak of its node."""
 _STARTING = frozenset({"ContainerCreating", "PodInitializing", "ErrImagePull"})
+_FILES = {
+    data_containers.DOWNLOADER: copilot.DOWNLOAD_FAILED,
+    data_containers.UPLOADER: copilot.UPLOAD_FAILED,
+}
+"""The containers for inputs and outputs that are files, and the code of their failure."""
 _OVER_OWN_LIMIT = ("exceeds the total limit", "exceeded its local ephemeral storage limit", "exceeds the limit")
 
 
@@ -63,9 +68,9 @@ def judge(pod: Pod, now: datetime.datetime, settings: kubernetes_settings.Kubern
     primary = (pod["metadata"].get("annotations") or {}).get(pod_spec.PRIMARY, "")
     leaving = pod["metadata"].get("deletionTimestamp")
     if phase == "Succeeded":
-        verdict = _succeeded(status, primary, now)
+        verdict = _of_files(status, now) or _succeeded(status, primary, now)
     elif phase == "Failed":
-        verdict = _failed(status, primary, now)
+        verdict = _of_files(status, now) or _failed(status, primary, now)
     elif phase == "Pending":
         verdict = _pending(status, now, settings)
     else:
@@ -169,6 +174,10 @@ def _running(status: Mapping[str, Any], primary: str, now: datetime.datetime) ->
         ends = [_terminated(one) for one in (*containers, *(status.get("initContainerStatuses") or ()))]
         if all(end is not None and end.get("exitCode") == 0 for end in ends):
             return _succeeded(status, primary, now)
+    uploader = next((one for one in _statuses(status) if one.get("name") == data_containers.UPLOADER), None)
+    if uploader is not None and containers and all(_terminated(one) for one in containers):
+        # What it ends with is known when its outputs are stored.
+        return Verdict(_Phase.RUNNING, _begun(containers) or now, started_at=_begun(containers))
     begun = _begun([main] if main is not None else containers) or moment_of(status.get("startTime"))
     if begun is None or not any("running" in (one.get("state") or {}) for one in containers):
         return Verdict(_Phase.INITIALIZING, begun or now)
@@ -208,7 +217,7 @@ def _failed(status: Mapping[str, Any], primary: str, now: datetime.datetime) -> 
     if main is not None and (_terminated(main) or {}).get("exitCode") == 0:
         return _of_container(main, now, is_primary=True)  # a companion failed
     reason, message = status.get("reason", ""), status.get("message", "")
-    ends = [(one, end) for one in _statuses(status) if (end := _terminated(one))]
+    ends = [(one, end) for one in _statuses(status) if (end := _terminated(one)) and one.get("name") not in _FILES]
     told = message + "".join(_said(one, end) for one, end in ends)
     begun = _begun(status.get("containerStatuses") or ())
     at = _ended(status, now)
@@ -236,6 +245,23 @@ def _failed(status: Mapping[str, Any], primary: str, now: datetime.datetime) -> 
     if bad:
         return failure(bad[0][1].get("reason") or "Error", _USER)
     return failure(INTERRUPTED, _SYSTEM)
+
+
+def _of_files(status: Mapping[str, Any], now: datetime.datetime) -> Verdict | None:
+    """What became of inputs and outputs that are files; None where that's no failure, or not what the pod failed by."""
+    own = [_terminated(one) for one in status.get("containerStatuses") or ()]
+    went = status.get("reason") or _condition(status, "DisruptionTarget")
+    if went or any(end is not None and end.get("exitCode") != 0 for end in own):
+        return None
+    for one in status.get("initContainerStatuses") or ():
+        end = _terminated(one)
+        if end is None or one.get("name") not in _FILES or end.get("exitCode") == 0:
+            continue
+        kind = _USER if end.get("exitCode") == copilot.USERS_FAULT else _SYSTEM
+        text = (end.get("message") or "").strip() if kind == _USER else _said(one, end)
+        begun = _begun(status.get("containerStatuses") or ())
+        return _failure(_ended(status, now), _FILES[one["name"]], text, kind, started_at=begun, is_mute=not text)
+    return None
 
 
 def _of_container(container: Mapping[str, Any], now: datetime.datetime, *, is_primary: bool) -> Verdict:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 import structlog
 
 from volant_core import aio, clock, errors
-from volant_engine.launchers.kubernetes import cluster, informer, kinds, pod_status
+from volant_engine.launchers.kubernetes import cluster, data_containers, informer, kinds, pod_status
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
 
 _log = structlog.get_logger(__name__)
@@ -59,6 +59,9 @@ class Removal:
     async def remove(self, told: informer.Object, *, grace: int | None = None) -> None:
         """Delete an object now."""
         metadata = told["metadata"]
+        own = (metadata.get("annotations") or {}).get(data_containers.STOP_SECONDS)
+        if grace is None and own is not None:
+            grace = int(own)
         self._due.discard(informer.attempt_of(told))
         await self.remove_at(_path(told), grace=grace, uid=metadata["uid"])
 

@@ -96,6 +96,22 @@ class KubernetesSettings:
     spark_conf: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Spark's configuration for all Spark tasks, such as the event log's place; a task's own wins."""
 
+    # Tasks whose inputs and outputs are files (data_config)
+
+    copilot_image: str = ""
+    """The image with Volant's SDK that brings and takes the files; such tasks are refused if empty."""
+    copilot_resources: Mapping[str, Mapping[str, str]] = dataclasses.field(
+        default_factory=lambda: {
+            "requests": {"cpu": "50m", "memory": "64Mi"},
+            "limits": {"cpu": "1", "memory": "256Mi"},
+        }
+    )
+    """Of each of its two containers, as Kubernetes writes them."""
+    copilot_security_context: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Of each of them, such as {runAsUser: 0} where task images write files that no other user may read."""
+    copilot_seconds: int = 3600
+    """How long storing an attempt's outputs may take, in seconds: the pod's grace."""
+
     # Resources
 
     cpu: str = "1000m"
