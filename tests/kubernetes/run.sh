@@ -2,7 +2,8 @@
 # Everything that is proven on a real cluster, in one command: images are built and loaded, the chart is installed, its
 # tests and the launcher's run, then flytekit's own remote suite and the parity of this mode with the embedded one.
 #
-#   tests/kubernetes/run.sh [STEP…]       steps: images install deployment launcher suite parity (all)
+#   tests/kubernetes/run.sh [STEP…]       steps: images install deployment launcher suite parity (all); CI: images install
+#                                         short, where there is a cluster
 #
 #   KUBECONFIG              the cluster. Left out, the one of VOLANT_KUBE is started
 #   VOLANT_KUBE             a tool with `up`, `env`, `base` and `load FILE` for a cluster on this machine
@@ -117,6 +118,12 @@ installed() {  # what the tests are told
 step_deployment() { installed; VOLANT_TEST_LONG=1 "$python" -m pytest tests/kubernetes/deployment tests/deployment --timeout 600; }
 
 step_launcher() { "$python" -m pytest tests/kubernetes/launcher --timeout 600; }
+
+step_short() {  # the chart at work, stock flytekit and our SDK on it, a few of the launcher's
+  installed
+  "$python" -m pytest tests/kubernetes/deployment tests/kubernetes/launcher --timeout 600 \
+    -k "pages_and_health or our_sdk or services_killed or secrets or ended_from_outside or share_a_cluster"
+}
 
 step_suite() {
   [[ $admin_port == 30080 && $s3_port == 30002 ]] || { say "suite: left out, other ports were asked for"; return 0; }
