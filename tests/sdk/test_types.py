@@ -4,8 +4,10 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import http.server
 import math
 import pathlib
+import threading
 import typing
 import uuid
 
@@ -304,6 +306,31 @@ def test_signature() -> None:
     assert headers["authorization"].endswith(
         "Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"
     )
+
+
+def test_a_download_whose_connection_breaks(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again: half an object is none."""
+    bodies = [b"four", b"0123456789"]
+
+    class Store(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", "10")
+            self.end_headers()
+            self.wfile.write(bodies.pop(0))
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Store) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("FLYTE_AWS_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr(s3, "_FIRST_PAUSE", 0.001)
+        router.download("s3://b/k", tmp_path / "k")
+        server.shutdown()
+        thread.join()
+    assert (tmp_path / "k").read_bytes() == b"0123456789"
 
 
 def test_store_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,6 +198,8 @@ class S3Store:
             into.truncate()
             while piece := response.read(1 << 20):
                 into.write(piece)
+            if response.length:  # of a connection that breaks, reading by pieces tells nothing else
+                raise _BusyError(f"the answer ended {response.length} bytes early")
             return b""
         content = response.read()
         if response.status in {200, 204}:
