@@ -74,6 +74,7 @@ def test_each_service_starts_by_its_command(tmp_path: Path) -> None:
         assert told.database.migrate, "no job does it for the chart's own database"
         assert told.peers.admin == "v-volant-admin.space.svc.cluster.local:8089"
         assert told.tasks.launcher == "kubernetes"
+        assert told.kubernetes.copilot_image == container["image"], "it has the SDK, and is of the engine's own version"
         assert ("VOLANT_DATABASE__DSN" in named) == (service in {"admin", "datacatalog"}), "who needs the database"
         assert bool(told.peers.token) == (service != "objectstore"), "who proves itself, or is proven to"
     assert "v-volant-migrate" not in of_kind(documents, "Job")

@@ -82,7 +82,7 @@ def _container(
         "args": list(words),
         "env": [{"name": variable, "value": value} for variable, value in settings.environment.items()],
         "envFrom": [dict(one) for one in sources],
-        "imagePullPolicy": settings.image_pull_policy,
+        "imagePullPolicy": settings.image_pull_policy or "IfNotPresent",
         "resources": dict(settings.copilot_resources),
         "securityContext": dict(settings.copilot_security_context),
         "terminationMessagePolicy": "FallbackToLogsOnError",
