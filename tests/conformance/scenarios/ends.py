@@ -40,7 +40,11 @@ SCENARIOS = (
     Scenario("abort_subworkflow", gates.gate_in_subworkflow, (*_X, Abort("n0/n1"))),
     Scenario("abort_plan", kinds.plan_of_gate, (*_X, Abort("n0"))),
     Scenario("abort_failure_node", failures.slow_failure_node, (*_X, Abort("", "FAILING"))),
-    Scenario("abort_queued", failures.one_nap_at_a_time, (Run({"seconds": 300.0}, {"max_parallelism": 1}), Abort("n0"))),
-    Scenario("abort_awaiting", failures.nap_in_turn, (Run({"salt": "{salt}", "seconds": 300.0}), Abort("n0"))),
+    Scenario(
+        "abort_queued", failures.one_nap_at_a_time, (Run({"seconds": 300.0}, {"max_parallelism": 1}), Abort("n0"))
+    ),
+    Scenario(
+        "abort_awaiting", failures.nap_in_turn, (Run({"salt": "{salt}", "seconds": 300.0}), Abort("n2", "QUEUED"))
+    ),
     Scenario("abort_ended", kinds.echoes, (*_X, Abort("", "SUCCEEDED"))),
 )

@@ -24,14 +24,15 @@ def of(value: Any) -> str:
 def _fields(whole: message.Message) -> list[str]:
     parts = []
     for field, content in whole.ListFields():
-        if field.label != field.LABEL_REPEATED:
-            parts.append(f"{field.name}:{_one(field, content)}")
-        elif field.message_type is not None and field.message_type.GetOptions().map_entry:
-            key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+        if isinstance(content, Mapping):
+            entry: Any = field.message_type
+            key, value = (entry.fields_by_name[name] for name in ("key", "value"))
             entries = ((_one(key, name), _one(value, content[name])) for name in sorted(content))
             parts += [f"{field.name}:{{key:{name} value:{said}}}" for name, said in entries]
-        else:
+        elif isinstance(content, Sequence) and not isinstance(content, str | bytes):
             parts += [f"{field.name}:{_one(field, element)}" for element in content]
+        else:
+            parts.append(f"{field.name}:{_one(field, content)}")
     return parts
 
 
@@ -40,6 +41,7 @@ def _one(field: descriptor.FieldDescriptor, content: Any) -> str:
         return f"{{{of(content)}}}"
     if field.enum_type is not None:
         return str(field.enum_type.values_by_number[content].name)
-    if isinstance(content, str):
-        return f'"{text_encoding.CEscape(content, as_utf8=True)}"'
-    return f'"{text_encoding.CEscape(content, as_utf8=False)}"' if isinstance(content, bytes) else of(content)
+    if isinstance(content, str | bytes):
+        given = content.encode() if isinstance(content, str) else content
+        return f'"{text_encoding.CEscape(given, as_utf8=isinstance(content, str))}"'
+    return of(content)

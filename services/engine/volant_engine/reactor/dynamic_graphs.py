@@ -187,8 +187,10 @@ def _compile(
                 task.container.config.extend(parent.container.config)
             compiled.append(compiler.compile_task(task))
         closure = compiler.compile_workflow(template, spec.subworkflows, compiled, plans)
-        for part in (closure.primary, *closure.sub_workflows, *closure.tasks):
-            _without_words(part.template.interface)
+        for workflow in (closure.primary, *closure.sub_workflows):
+            _without_words(workflow.template.interface)
+        for made in closure.tasks:
+            _without_words(made.template.interface)
         return closure, graphs.Library(closure)
     except compiler.CompileErrors as wrong:
         raise _BuildError(f"malformed dynamic workflow: {wrong}", _USER) from wrong

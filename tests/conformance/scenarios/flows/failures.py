@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from flytekit import ContainerTask, WorkflowFailurePolicy, conditional, kwtypes, workflow
+from flytekit import ContainerTask, WorkflowFailurePolicy, conditional, kwtypes, sleep, workflow
 from flytekit.exceptions.user import FlyteRecoverableException
 from flytekit.types.error.error import FlyteError
 
@@ -283,7 +283,11 @@ def naps_in_turn(salt: str, seconds: float) -> float:
 @workflow
 def nap_in_turn(salt: str, seconds: float) -> tuple[float, float]:
     """The second waits, queued, for what the first computes."""
-    return naps_in_turn(salt=salt, seconds=seconds), naps_in_turn(salt=salt, seconds=seconds)
+    first = naps_in_turn(salt=salt, seconds=seconds)
+    pause = sleep(datetime.timedelta(seconds=2))
+    second = naps_in_turn(salt=salt, seconds=seconds)
+    pause >> second
+    return first, second
 
 
 @workflow

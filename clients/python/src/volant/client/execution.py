@@ -335,9 +335,11 @@ class Node:
     def error(self) -> core_execution_pb2.ExecutionError | None:
         """Why it failed."""
         closure = self.message.closure
-        if not closure.HasField("error") and self.phase == "FAILED" and closure.deck_uri and self.attempts:
-            closure = self.attempts[-1].closure  # nodes with a deck leave it to their attempts
-        return closure.error if closure.HasField("error") else None
+        if closure.HasField("error"):
+            return closure.error
+        # Nodes with a deck leave it to their attempts.
+        last = self.attempts[-1:] if self.phase == "FAILED" and closure.deck_uri else []
+        return last[0].closure.error if last else None
 
     @property
     def is_parent(self) -> bool:
