@@ -98,5 +98,7 @@ def _add_dataset(result: Filters, given: datacatalog_pb2.DatasetPropertyFilter, 
     }
     field = given.WhichOneof("property")
     if field is None or field not in columns:
-        raise errors.InvalidArgumentError(f"a {entity.lower()} filter names no property that is kept here")
+        raise errors.InvalidArgumentError(
+            f"no such entity: a {entity.lower()} filter names no property that is kept here"
+        )
     columns[field].append(keys.need(getattr(given, field), field))

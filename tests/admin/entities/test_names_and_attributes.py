@@ -205,11 +205,11 @@ async def test_wrong_attributes_are_refused(stub):
     for request, text in (
         (update(), "missing attributes"),
         (update(attributes=one(project="flytesnacks")), "missing domain"),
+        (update(attributes=one(**scope())), "missing matching_attributes"),
         (
-            update(attributes=one(**scope())),
+            update(attributes=one(matching_attributes=service, **scope())),
             "Unrecognized matching attributes type for request flytesnacks-development",
         ),
-        (update(attributes=one(matching_attributes=service, **scope())), "Unrecognized matching attributes type"),
         (update(attributes=one(project="x", domain="development")), "failed to validate that project [x]"),
     ):
         with refused("INVALID_ARGUMENT") as refusal:

@@ -97,7 +97,7 @@ REFUSED = {
     r"domain \[moon\] is unrecognized": changed(domain="moon"),
     r"project \[nope\]": changed(project="nope"),
     "missing spec": changed(spec=None),
-    "missing launch_plan": changed(spec__launch_plan=None),
+    "missing id of the launch_plan": changed(spec__launch_plan=None),
     "missing version": changed(spec__launch_plan__version=""),
     r"Invalid reference entity resource type \[WORKFLOW\]": changed(
         spec__launch_plan__resource_type=identifier_pb2.WORKFLOW
@@ -109,7 +109,9 @@ REFUSED = {
     "invalid x input wrong type. Expected .*INTEGER, but got .*STRING": changed(
         inputs=literals_pb2.LiteralMap(literals={"x": scripted.text("one")})
     ),
-    "missing value of inputs x": changed(inputs=literals_pb2.LiteralMap(literals={"x": literals_pb2.Literal()})),
+    "missing valid literal in inputs x": changed(
+        inputs=literals_pb2.LiteralMap(literals={"x": literals_pb2.Literal()})
+    ),
     "invalid label key": changed(spec__labels=common_pb2.Labels(values={"no good!": "x"})),
 }
 

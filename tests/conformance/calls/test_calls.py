@@ -154,6 +154,13 @@ TASK = 'missing entity of type TASK with identifier project:"p" domain:"developm
     [
         (TASK.replace('"p"', '"tasks-<run>"'), "no task add, version v9, in tasks-<run>, development", True),
         (TASK.replace('"p"', '"tasks-<run>"'), "no task add in tasks-<run>, development", False),
+        ("missing name", "no name is given", True),
+        ("missing name", "missing version", False),
+        ("invalid value for limit", "bad value", False),
+        ("task with identical structure already exists", "such a task already exists", True),
+        ("task with identical structure already exists", "no", False),
+        ("entry not found", "missing entity of type TASK", True),
+        ("entry not found", "", False),
         (TASK.replace('"p"', '"tasks-<run>"'), "no workflow add, version v9, in tasks-<run>, development", False),
         (
             "Collected Errors: 1\n\tError 0: Code: A, Node Id: n0",

@@ -6,8 +6,11 @@ to print a structure), but it must tell what Flyte's tells: every *fact* of Flyt
 - the words of the request's values that the text names: identifiers, versions, numbers (those of one character when they stand in
   brackets or quotes);
 - types, resource types, phases, resources: names of the API's enums (INTEGER, LAUNCH_PLAN, RUNNING, CPU);
+- what is missing or has an invalid value: the field that the text names;
 - the codes of a compiler's errors, as many of each as Flyte's. Left out is that something is not bound, beside another error: it
   then only follows from that one.
+
+A text without any fact must at least speak of the same: a quarter of its words must be in ours.
 
 Of what is registered again with another structure only the first line counts: the paths below it are of Go's fields, and name whole
 graphs that do not differ.
@@ -32,6 +35,10 @@ _ENUMS = (
 )
 _NAMES = {name for enum in _ENUMS for name, _ in enum.items()} - {"UNSPECIFIED", "UNDEFINED", "UNKNOWN", "ERROR"}
 _ERROR = re.compile(r"Error \d+: Code: (\w+)")
+_LACKING = re.compile(r"\b(?:missing|invalid value for|invalid parameters:) (?!entity\b|and\b)(\w+)")
+_TELLING = re.compile(r"[a-z_]{4,}")
+_ABSENT = {"entry not found": "missing entity"}  # it says the one of some entities, the other of the rest
+_UNKNOWN_SERVICE = "unknown service"  # each library for gRPC has words of its own for that
 _LONGEST = 1000  # characters of a value; no text repeats more
 _FOLLOWS = "ParameterNotBound"
 _OTHERWISE = "different structure already exists"
@@ -41,17 +48,19 @@ def alike(theirs: str, ours: str, request: message.Message) -> bool:
     """Whether our refusal of a request tells what Flyte's tells."""
     if theirs == ours:
         return True
+    if errors(theirs) != errors(ours):
+        return False
     wanted = facts(_essence(theirs), set(words(request)))
-    return all(_stands(fact, ours, re.IGNORECASE if fact in _NAMES else 0) for fact in wanted) and (
-        errors(theirs) == errors(ours)
-    )
+    if not wanted and not theirs.startswith(_UNKNOWN_SERVICE):
+        return _akin(_ABSENT.get(theirs, theirs), ours)
+    return all(_stands(fact, ours, re.IGNORECASE if fact in _NAMES else 0) for fact in wanted)
 
 
 def facts(text: str, asked: Iterable[str]) -> set[str]:
     """What a text tells of what was asked."""
     short = set(_QUOTED.findall(text))
     named = {word for word in asked if (word in short if len(word) == 1 else _stands(word, text))}
-    return named | {name for name in _NAMES if _stands(name, text)}
+    return named | {name for name in _NAMES if _stands(name, text)} | set(_LACKING.findall(text))
 
 
 def words(request: message.Message) -> Iterator[str]:
@@ -74,6 +83,12 @@ def errors(text: str) -> collections.Counter[str]:
     if set(codes) - {_FOLLOWS}:
         del codes[_FOLLOWS]
     return codes
+
+
+def _akin(theirs: str, ours: str) -> bool:
+    """Whether a text that names nothing has words in common with ours."""
+    telling = set(_TELLING.findall(theirs.partition("\n")[0].lower()))
+    return 4 * len(telling & set(_TELLING.findall(ours.lower()))) >= max(1, len(telling))
 
 
 def _essence(text: str) -> str:

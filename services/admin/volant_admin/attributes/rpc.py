@@ -27,7 +27,7 @@ class AttributeMethods:
         place = Place(request.attributes.project, request.attributes.domain)
         validation.require(place.domain, "domain")
         await self._attributes.require_place(place)
-        await self._attributes.update(place, request.attributes.matching_attributes)
+        await self._attributes.update(place, _matching(request.attributes))
         return project_domain_attributes_pb2.ProjectDomainAttributesUpdateResponse()
 
     async def GetProjectDomainAttributes(
@@ -59,7 +59,7 @@ class AttributeMethods:
             raise validation.missing("attributes")
         place = Place(request.attributes.project)
         await self._attributes.require_place(place)
-        await self._attributes.update(place, request.attributes.matching_attributes)
+        await self._attributes.update(place, _matching(request.attributes))
         return project_attributes_pb2.ProjectAttributesUpdateResponse()
 
     async def GetProjectAttributes(
@@ -88,7 +88,7 @@ class AttributeMethods:
         given = request.attributes
         place = Place(given.project, given.domain, given.workflow)
         await self._attributes.require_place(place, workflow=True)
-        await self._attributes.update(place, given.matching_attributes)
+        await self._attributes.update(place, _matching(given))
         return workflow_attributes_pb2.WorkflowAttributesUpdateResponse()
 
     async def GetWorkflowAttributes(
@@ -120,3 +120,14 @@ class AttributeMethods:
         return matchable_resource_pb2.ListMatchableAttributesResponse(
             configurations=await self._attributes.list_all(request.resource_type)
         )
+
+
+def _matching(
+    given: project_attributes_pb2.ProjectAttributes
+    | project_domain_attributes_pb2.ProjectDomainAttributes
+    | workflow_attributes_pb2.WorkflowAttributes,
+) -> matchable_resource_pb2.MatchingAttributes:
+    """What is to be set somewhere."""
+    if not given.HasField("matching_attributes"):
+        raise validation.missing("matching_attributes")
+    return given.matching_attributes

@@ -45,7 +45,9 @@ class Downloads:
         try:
             url = self._blobs.sign_get(f"s3://{place}" if scheme else request.native_url, lifetime)
         except errors.InvalidArgumentError as error:
-            raise errors.InvalidArgumentError(f"invalid value for native_url: {error.message}") from error
+            raise errors.InvalidArgumentError(
+                f"error while validating request: invalid value for native_url: {error.message}"
+            ) from error
         return dataproxy_pb2.CreateDownloadLocationResponse(
             signed_url=url, expires_at=uploads.later(self._clock, lifetime)
         )

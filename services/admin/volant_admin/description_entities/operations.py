@@ -16,7 +16,7 @@ class DescriptionEntities:
 
     async def get(self, id_: identifier_pb2.Identifier) -> description_entity_pb2.DescriptionEntity:
         """The description of one version; of a task, where the type is not given."""
-        if id_.resource_type == identifier_pb2.UNSPECIFIED:
+        if id_.resource_type == identifier_pb2.UNSPECIFIED and id_.ByteSize():
             id_.resource_type = identifier_pb2.TASK
         validation.resource_type(id_.resource_type)
         validation.identifier_fields(id_)

@@ -231,6 +231,10 @@ class Events:
         if not event.HasField("occurred_at"):
             raise validation.missing("occurred_at")
         checks.output_size(event.output_data)
+        if not event.HasField("task_id"):
+            raise validation.missing("task_id")
+        if not event.HasField("parent_node_execution_id"):
+            raise validation.missing("node_execution_id")
         node = event.parent_node_execution_id
         task_store.check_id(
             identifier_pb2.TaskExecutionIdentifier(

@@ -69,7 +69,9 @@ def check_literal(literal: literals_pb2.Literal, field: str, depth: int = 0) -> 
         raise errors.InvalidArgumentError(f"{field} is nested deeper than {_DEEPEST} levels")
     match literal.WhichOneof("value"):
         case None:
-            raise errors.InvalidArgumentError(f"missing value of {field}")
+            raise errors.InvalidArgumentError(
+                f"missing valid literal in {field}: its type is unknown, for it has no value"
+            )
         case "collection":
             for item in literal.collection.literals:
                 check_literal(item, field, depth + 1)

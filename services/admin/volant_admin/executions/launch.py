@@ -104,7 +104,7 @@ class Launching:
         if not request.HasField("spec"):
             raise validation.missing("spec")
         if not request.spec.HasField("launch_plan"):
-            raise validation.missing("launch_plan")
+            raise validation.missing("id of the launch_plan to run")
         validation.identifier_fields(request.spec.launch_plan)
         if request.spec.launch_plan.resource_type not in _LAUNCHED:
             kind = validation.resource_type_name(request.spec.launch_plan.resource_type).upper()

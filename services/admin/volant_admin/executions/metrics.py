@@ -43,7 +43,7 @@ class Metrics:
 
     async def span(self, id_: identifier_pb2.WorkflowExecutionIdentifier, depth: int) -> metrics_pb2.Span:
         """The spans of an execution, down to a depth; a negative one means all."""
-        operations.check_id(id_)
+        operations.check_given(id_)
         return await self._execution(await self._executions.get(id_), depth, 0)
 
     async def _execution(self, execution: execution_pb2.Execution, depth: int, level: int) -> metrics_pb2.Span:

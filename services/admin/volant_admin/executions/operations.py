@@ -86,11 +86,13 @@ class Executions:
 
     async def get(self, id_: identifier_pb2.WorkflowExecutionIdentifier) -> execution_pb2.Execution:
         """One execution."""
-        check_id(id_)
+        check_given(id_)
         return shown.execution_of(await store.row_of(self._database, "get_execution", id_))
 
     async def list_page(self, request: common_pb2.ResourceListRequest) -> execution_pb2.ExecutionList:
         """A page of executions."""
+        if not request.HasField("id"):
+            raise validation.missing("id")
         validation.list_scope(request.id.project, request.id.domain, request.id.name)
         return await store.list_page(self._database, request)
 
@@ -111,7 +113,7 @@ class Executions:
         Raises:
             FailedPreconditionError: It has ended; with an EventFailureReason detail.
         """
-        check_id(id_)
+        check_given(id_)
         number = await store.abort(self._database, id_, cause, _NOBODY, self._clock.now())
         if number is None:
             phase = (await store.row_of(self._database, "phase_of", id_))[0]
@@ -124,12 +126,19 @@ class Executions:
 
     async def update(self, request: execution_pb2.ExecutionUpdateRequest) -> None:
         """Archive an execution, or bring it back."""
-        check_id(request.id)
+        check_given(request.id)
         touched = await self._database.execute(
             store.QUERIES["update_state"], *store.key(request.id), request.state, self._clock.now(), _NOBODY
         )
         if not touched:
             raise store.missing(request.id)
+
+
+def check_given(id_: identifier_pb2.WorkflowExecutionIdentifier) -> None:
+    """Refuse a request's identifier that is not there, or has an empty field."""
+    if not id_.ByteSize():
+        raise validation.missing("id")
+    check_id(id_)
 
 
 def check_id(id_: identifier_pb2.WorkflowExecutionIdentifier) -> None:

@@ -29,7 +29,9 @@ def check(notifications: Iterable[common_pb2.Notification]) -> None:
                 recipients = list(one.pager_duty.recipients_email)
             case _:
                 raise errors.InvalidArgumentError("invalid value for notification type")
-        if not recipients or not all(recipients):
+        if not recipients:
             raise validation.missing("recipients")
+        if not all(recipients):
+            raise validation.missing("recipient")
         if not _TERMINAL.issuperset(one.phases):
             raise errors.InvalidArgumentError("invalid value for phase")

@@ -162,7 +162,7 @@ def _node_row(
     if closure.deck_uri:
         notes.append(html.link(f"{node_address_of(node.id)}/deck", "deck"))
     if closure.HasField("error"):
-        notes.append(html.tag("pre", f"{closure.error.code}: {closure.error.message}"))
+        notes.append(html.tag("pre", f"{closure.error.code}: {closure.error.message}".removeprefix(": ")))
     return [
         ["\u2003" * depth, html.link(node_address_of(node.id), node.id.node_id)],
         html.phase(_phase_name(_Node.Phase.DESCRIPTOR.values_by_number, closure.phase)),
@@ -253,7 +253,7 @@ def failure(status: int, message: str) -> str:
 
 
 def _error(error: core_execution_pb2.ExecutionError) -> html.Markup:
-    return html.content([html.tag("h2", f"Error {error.code}"), html.tag("pre", error.message)])
+    return html.content([html.tag("h2", f"Error {error.code}".rstrip()), html.tag("pre", error.message)])
 
 
 def _values(title: str, values: literals_pb2.LiteralMap) -> html.Markup:

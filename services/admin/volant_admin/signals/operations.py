@@ -120,6 +120,8 @@ class Signals:
 
     @staticmethod
     def _check(id_: identifier_pb2.SignalIdentifier) -> None:
+        if not id_.ByteSize():
+            raise validation.missing("id")
         if not id_.HasField("execution_id"):
             raise validation.missing("execution_id")
         validation.require(id_.signal_id, "signal_id")

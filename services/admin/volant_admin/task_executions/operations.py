@@ -1,5 +1,6 @@
 """What can be asked of task executions."""
 
+from volant_admin import validation
 from volant_admin.executions import store as executions_store
 from volant_admin.executions import values
 from volant_admin.executions.settings import ExecutionSettings
@@ -36,6 +37,8 @@ class TaskExecutions:
         self, request: task_execution_pb2.TaskExecutionListRequest
     ) -> task_execution_pb2.TaskExecutionList:
         """A page of the attempts of a node's task."""
+        if not request.HasField("node_execution_id"):
+            raise validation.missing("id")
         store.check_node(request.node_execution_id)
         return await store.list_page(self._database, request, self._settings)
 

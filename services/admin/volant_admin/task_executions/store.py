@@ -54,7 +54,9 @@ LISTING = listing.Listing(
 
 
 def check_id(id_: identifier_pb2.TaskExecutionIdentifier) -> None:
-    """Refuse an identifier with an empty field."""
+    """Refuse an identifier that is not there, or has an empty field."""
+    if not id_.ByteSize():
+        raise validation.missing("id")
     if not id_.HasField("node_execution_id"):
         raise validation.missing("node_execution_id")
     check_node(id_.node_execution_id)
