@@ -117,7 +117,7 @@ installed() {  # what the tests are told
 
 step_deployment() { installed; VOLANT_TEST_LONG=1 "$python" -m pytest tests/kubernetes/deployment tests/deployment --timeout 600; }
 
-step_launcher() { "$python" -m pytest tests/kubernetes/launcher --timeout 600; }
+step_launcher() { VOLANT_TEST_TASK_IMAGE=$task_image "$python" -m pytest tests/kubernetes/launcher --timeout 600; }
 
 step_short() {  # the chart at work, stock flytekit and our SDK on it, a few of the launcher's
   installed

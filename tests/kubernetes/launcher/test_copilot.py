@@ -1,22 +1,25 @@
-"""Containers whose data are files, as pods: the image of VOLANT_TEST_COPILOT_IMAGE brings and takes them."""
+"""Containers whose data are files, as pods: the image of VOLANT_TEST_TASK_IMAGE brings and takes them."""
 
 import asyncio
 import dataclasses
 import os
 import pathlib
 import time
+import uuid
 
 import copilot_tasks as tasks
 import pytest
 from kubernetes_world import KubernetesWorld, kubectl
+from platform_process import PHASES, PlatformProcess
 from test_failures import PATIENCE, SYSTEM, USER
 
 import volant
 import volantidl
 from volant_engine.launchers import port
+from volantidl.admin import execution_pb2
 
 PHASE = port.AttemptPhase
-IMAGE = os.environ.get("VOLANT_TEST_COPILOT_IMAGE", "localhost/volant-task:test")
+IMAGE = os.environ.get("VOLANT_TEST_TASK_IMAGE", "localhost/volant-task:test")
 SOURCES = [str(pathlib.Path(package.__file__).parents[1]) for package in (volant, volantidl)]
 """The SDK as it is here goes before the image's."""
 
@@ -131,3 +134,19 @@ async def test_the_engine_goes_away_and_comes_back(world):
     await world.reopen()
     update = await run(world, attempt)
     assert update.phase is PHASE.SUCCEEDED, update.error
+
+
+def test_stock_flytekits_container_tasks(tmp_path):
+    """With the image as it is, and the object store by HTTP."""
+    project = f"kube-a-{uuid.uuid4().hex[:6]}"
+    platform = PlatformProcess(tmp_path, project, VOLANT_KUBERNETES__COPILOT_IMAGE=IMAGE)
+    platform.start()
+    try:
+        platform.wait_ready()
+        found = platform.wait(platform.run("by_files", "--size", "50000000"))
+        assert found.closure.phase == PHASES.SUCCEEDED, found.closure.error
+        request = execution_pb2.WorkflowExecutionGetDataRequest(id=found.id)
+        outputs = platform.call("GetExecutionData", request).full_outputs
+        assert outputs.literals["o0"].scalar.primitive.integer == 50_000_007
+    finally:
+        platform.stop()

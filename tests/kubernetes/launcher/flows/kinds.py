@@ -3,8 +3,21 @@
 import os
 import time
 
-from flytekit import LaunchPlan, Resources, conditional, current_context, dynamic, map_task, task, workflow
+from flytekit import (
+    ContainerTask,
+    LaunchPlan,
+    Resources,
+    conditional,
+    current_context,
+    dynamic,
+    kwtypes,
+    map_task,
+    task,
+    workflow,
+)
 from flytekit.exceptions.user import FlyteRecoverableException
+from flytekit.types.directory import FlyteDirectory
+from flytekit.types.file import FlyteFile
 
 SMALL = {"requests": Resources(cpu="50m", mem="220Mi"), "limits": Resources(cpu="1", mem="300Mi")}
 
@@ -61,3 +74,36 @@ def every(x: int = 3) -> int:
 @workflow
 def slowly(seconds: int = 20) -> int:
     return total(xs=[slow(x=1, seconds=seconds), slow(x=2, seconds=seconds)])
+
+
+def contained(name: str, script: str, inputs: dict, outputs: dict) -> ContainerTask:
+    return ContainerTask(
+        name=f"kinds.{name}",
+        image="localhost/python:3.11",
+        inputs=kwtypes(**inputs),
+        outputs=kwtypes(**outputs),
+        input_data_dir="/var/in",
+        output_data_dir="/var/out",
+        command=["/bin/sh", "-ec", script],
+        **SMALL,
+    )
+
+
+fill = contained(
+    "fill",
+    "head -c {{.inputs.size}} /dev/zero >/var/out/large; mkdir -p /var/out/tree/below; echo 7 >/var/out/tree/below/seven",
+    {"size": int},
+    {"large": FlyteFile, "tree": FlyteDirectory},
+)
+measure = contained(
+    "measure",
+    "echo $(($(wc -c </var/in/large) + $(cat /var/in/tree/below/seven))) >/var/out/total",
+    {"large": FlyteFile, "tree": FlyteDirectory},
+    {"total": int},
+)
+
+
+@workflow
+def by_files(size: int) -> int:
+    large, tree = fill(size=size)
+    return measure(large=large, tree=tree)
