@@ -162,7 +162,9 @@ class Execution:
         """The exception that says why it didn't succeed."""
         found = self.error
         if found is not None:
-            return errors.TaskFailedError(f"execution {self.name} failed ({found.code}): {found.message}")
+            code = f" ({found.code})" if found.code else ""  # the errors of a map have many, or none
+            message = found.message.removeprefix(f"[{found.code}] ")
+            return errors.TaskFailedError(f"execution {self.name} failed{code}: {message}")
         cause = self.message.closure.abort_metadata.cause
         return errors.TaskFailedError(f"execution {self.name} is {self.phase}{f': {cause}' if cause else ''}")
 
