@@ -1,6 +1,7 @@
 """The comparison itself: recordings are equal to themselves, and each class of answer counts."""
 
 import copy
+import fnmatch
 import pathlib
 import sys
 
@@ -10,7 +11,8 @@ from flyteidl.core import catalog_pb2, execution_pb2
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from recorder import compare, recordings, rows  # noqa: E402 - beside this file
+import conform  # noqa: E402 - beside this file
+from recorder import compare, recordings, rows  # noqa: E402
 
 SCENARIOS = sorted((HERE / "recordings" / "scenarios").glob("*.json"))
 CALLS = sorted((HERE / "recordings" / "calls").glob("*.json"))
@@ -22,10 +24,10 @@ def load(scenario):
     return recordings.load(HERE / "recordings" / "scenarios" / f"{scenario}.json")
 
 
-def found(theirs, answers):
+def found(theirs, answers, scenario="x"):
     ours = recordings.Recording(theirs.version, answers, theirs.names)
     fields, known = rows.ignored_fields(), (theirs.names, ours.names)
-    return compare.differences("scenarios/x", theirs.answers, ours.answers, fields, known)
+    return compare.differences(f"scenarios/{scenario}", theirs.answers, ours.answers, fields, known)
 
 
 @pytest.mark.parametrize("path", [*SCENARIOS, *CALLS], ids=lambda path: path.stem)
@@ -123,6 +125,25 @@ CHANGES = {
     "how an execution was asked for": ("labels", "1", set_to("spec", "max_parallelism", 7)),
     "why it was aborted": ("abort_task", "1", set_to("closure", "abort_metadata", "cause", "other")),
     "a child's phase": ("plan_node", "1/n0/execution/n0", set_to("closure", "phase", NodePhase.FAILED)),
+    # Beside what is accepted of them.
+    "an aborted failure node's phase": ("abort_failure_node", "1/fn0", set_to("closure", "phase", NodePhase.FAILED)),
+    "a container's kind of error": (
+        "container_fails",
+        "1/n0/n0-n1/task flows.failures.shell_exit 0",
+        set_to("closure", "error", "kind", KINDS.UNKNOWN),
+    ),
+    "a recovered child's phase": ("recover_plan_failure", "2/n0/execution", set_to("closure", "phase", 4)),
+    "an output of what was recovered": ("recover_success", "2/data", integer("full_outputs", "o0", 8)),
+    "the name of a graph, in one of its places": (
+        "dynamic",
+        "1/n0/data",
+        set_to("dynamic_workflow", "id", "version", "x"),
+    ),
+    "the name of a graph, in the other": (
+        "dynamic",
+        "1/n0/data",
+        set_to("dynamic_workflow", "compiled_workflow", "primary", "template", "id", "version", ""),
+    ),
 }
 
 
@@ -133,8 +154,9 @@ def test_one_changed_value_makes_it_fail(what):
     key = next(one for one in theirs.answers if one == key or ("{map}" in key and "-arraynode 0" in one))
     ours = copy.deepcopy(dict(theirs.answers))
     change(ours[key])
-    assert any(one.path.startswith(key[:4]) for one in found(theirs, ours)), key
-    assert compare.sort_out(found(theirs, ours), rows.accepted()).different
+    seen = found(theirs, ours, scenario)
+    assert any(one.path.startswith(key[:4]) for one in seen), key
+    assert compare.sort_out(seen, rows.accepted()).different
 
 
 @pytest.mark.parametrize("lost", ["1/n0/task flows.failures.never_recovers 1", "1/n0", "1/data"])
@@ -157,6 +179,32 @@ def test_a_refusal_counts_with_code_text_and_details(change):
 def test_a_refusal_instead_of_an_answer_makes_it_fail():
     theirs = load("chain")
     assert found(theirs, {**theirs.answers, "1/data": recordings.Refusal("NOT_FOUND", "gone")})
+
+
+@pytest.mark.parametrize("row", rows.accepted(), ids=lambda row: f"{row.cases[0]} {row.places[0].path}")
+def test_a_row_is_of_one_case_and_can_fail(row):
+    assert not any("*" in case for case in row.cases)
+    for place in row.places:
+        for answer in ("another", "OK: {}", "INTERNAL: another", '{"closure": {"phase": "RUNNING"}}'):
+            assert not (fnmatch.fnmatchcase(answer, place.theirs) and fnmatch.fnmatchcase(answer, place.ours))
+            assert answer in (place.theirs, place.ours) or not fnmatch.fnmatchcase(answer, place.ours), place
+
+
+@pytest.mark.parametrize(("cases", "fails"), [(20, False), (21, True)])
+def test_more_than_twenty_accepted_cases_fail(cases, fails):
+    row = rows.Accepted(("scenarios/x",), (rows.Place("1 closure.phase", "FAILED", "SUCCEEDED"),), "it is better")
+    tally = conform.Tally((row,))
+    for _ in range(cases):
+        tally.case("scenarios", [compare.Difference("scenarios/x", "1 closure.phase", "FAILED", "SUCCEEDED")])
+    assert tally.fails(whole=True) is fails
+    assert f"accepted: {cases} cases, of 20 at most; 1 rows" in str(tally)
+    assert "accepted, it is better:" in tally.explained()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_row_that_explains_nothing_fails_the_whole(whole):
+    row = rows.Accepted(("scenarios/x",), (rows.Place("1", "a", "b"),), "it is better")
+    assert conform.Tally((row,)).fails(whole=whole) is whole
 
 
 def test_a_difference_reads_as_a_line():
