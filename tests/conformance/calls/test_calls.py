@@ -22,6 +22,7 @@ FLYTES = {name: comparing.load(group) for name, group in GROUPS.items()}
 ACCEPTED = rows.accepted()
 # Placed by each endpoint as it likes, or compared by what they are made of.
 _PLACES = ("timestamp", "_uri", "uuid", "signed_url", "created_at", "updated_at", "started_at", "occurred_at", "url")
+_EVENTS_TIME = 1_893_456_000  # 2030, when all events of the group `events` happen
 
 
 def different(group: str, name: str, ours: recordings.Answer) -> tuple[compare.Difference, ...]:
@@ -144,6 +145,20 @@ def test_a_detail_and_a_fact_that_is_missing_make_it_fail():
     said = FLYTES["workflows"].answers["create the same again"]
     assert said.details
     assert different("workflows", "create the same again", dataclasses.replace(said, details=()))
+
+
+def test_what_an_event_said_makes_it_fail_when_it_is_lost():
+    shown = FLYTES["events"].answers["get task running"]
+    changes = {
+        "reason": lambda closure: setattr(closure, "reason", "other"),
+        "reasons": lambda closure: closure.reasons.pop(),
+        "custom_info": lambda closure: closure.custom_info.update({"b": "other"}),
+        "created_at": lambda closure: closure.created_at.FromSeconds(_EVENTS_TIME + 9),
+    }
+    for change in changes.values():
+        answer = copy.deepcopy(shown)
+        change(answer.closure)
+        assert different("events", "get task running", answer)
 
 
 TASK = 'missing entity of type TASK with identifier project:"p" domain:"development" name:"add" version:"v9"'

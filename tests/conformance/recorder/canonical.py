@@ -24,6 +24,8 @@ _EXECUTION = "flyteidl.core.WorkflowExecutionIdentifier"
 _CATALOG = "flyteidl.core.CatalogMetadata"
 _GRAPH = "flyteidl.admin.DynamicWorkflowNodeMetadata"
 _BINARY = "flyteidl.core.Binary"
+_TOLD_S = 1_893_456_000
+"""The year 2030, since 1970: later than any recording, so that who sent an event said so, and it must stay."""
 
 _TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(?:s3|gs|abfs|file)://[^/\s\"']+"), "<store>"),
@@ -91,7 +93,7 @@ def value(reply: message.Message, names: Names, ignored: Collection[str] = ()) -
     """What is compared of a message: fields that are set, but for those ignored (`package.Message.field`)."""
     kind = reply.DESCRIPTOR.full_name
     if kind == _TIMESTAMP:
-        return "<time>"
+        return reply.ToJsonString() if reply.seconds >= _TOLD_S else "<time>"  # type: ignore[attr-defined]
     if kind == _BINARY and reply.tag == "msgpack":  # type: ignore[attr-defined]
         return {"msgpack": msgpack.unpackb(reply.value, strict_map_key=False)}  # type: ignore[attr-defined]
     if kind == "google.protobuf.Any":
