@@ -109,14 +109,14 @@ class PlatformProcess:
         with grpc.insecure_channel(f"127.0.0.1:{self.grpc}") as channel:
             return getattr(admin_pb2_grpc.AdminServiceStub(channel), method)(request, timeout=30)
 
-    def run(self, workflow: str, *inputs: str) -> str:
-        """Register and start a workflow of `flows/kinds.py` by pyflyte; the execution's name."""
+    def run(self, workflow: str, *inputs: str, file: str = "kinds.py") -> str:
+        """Register and start a workflow of `flows` by pyflyte; the execution's name."""
         config = self.folder / "config.yaml"
         config.write_text(f"admin:\n  endpoint: dns:///127.0.0.1:{self.grpc}\n  insecure: true\n")
         words = [str(BIN / "pyflyte"), "-c", str(config), "run", "--remote", "-p", self.project, "-d", "development"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FLYTE")}
         done = subprocess.run(
-            [*words, "--image", IMAGE, "kinds.py", workflow, *inputs],
+            [*words, "--image", IMAGE, file, workflow, *inputs],
             check=False,
             cwd=FLOWS,
             capture_output=True,
