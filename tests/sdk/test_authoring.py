@@ -187,6 +187,10 @@ def test_container_task(monkeypatch):
         "/var/inputs",
         "/var/outputs",
     )
+    told = {"inputs": {"a": int}, "metadata_format": "PROTO", "input_data_dir": "/in"}
+    in_pod = ContainerTask(name="podded", image="alpine:3", command=["true"], pod_template=PodTemplate(), **told)
+    pod = spec_of(in_pod).template.k8s_pod
+    assert (pod.data_config.enabled, pod.data_config.input_path, pod.data_config.format) == (True, "/in", 2)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(DefinitionError, match="runs the image 'alpine:3', for which docker or podman is needed"):
         container(a=1)

@@ -37,7 +37,7 @@ from volant.authoring import launch_plan
 from volant.authoring import node as nodes
 from volant.authoring.dynamic import DynamicTask
 from volant.authoring.workflow import PythonWorkflow
-from volant.errors import DefinitionError, TaskFailedError, TypeMismatchError
+from volant.errors import DefinitionError, TaskFailedError
 from volant.runtime import arguments, entrypoint
 from volant.serialization import settings, specs
 from volant.types import engine
@@ -425,8 +425,8 @@ def test_containers_run_here(tmp_path):
     ("script", "error", "said"),
     [
         ("echo broken >&2; exit 3", TaskFailedError, "ended with code 3: broken"),
-        ("true", TaskFailedError, "ended without the output 'total': it must write /var/outputs/total"),
-        ("echo many > /var/outputs/total", TypeMismatchError, "output 'total': expected int, found the text 'many'"),
+        ("true", TaskFailedError, "the output 'total' is missing: the program ended without /var/outputs/total"),
+        ("echo many > /var/outputs/total", TaskFailedError, "must hold an integer, such as 42, and holds 'many"),
     ],
 )
 def test_containers_that_fail(tmp_path, script, error, said):

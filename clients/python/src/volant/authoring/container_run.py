@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import datetime
-import json
-import os
-import pathlib
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from volant import context, errors
-from volant.types import transformer
-from volant.types.files import Directory, File
+from volant.copilot import inputs as copilot_inputs
+from volant.copilot import outputs as copilot_outputs
+from volant.types import engine
+from volantidl.core import literals_pb2
 
 if TYPE_CHECKING:
     from volant.authoring import containers
 
 _INPUT = re.compile(r"\{\{\s*\.[iI]nputs\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
-_READ: Mapping[Any, Callable[[str], Any]] = {
-    int: int,
-    float: float,
-    str: str,
-    bool: lambda text: {"true": True, "false": False}[text.lower()],
-    datetime.datetime: datetime.datetime.fromisoformat,
-}
 
 
 def execute(one: containers.ContainerTask, inputs: Mapping[str, Any]) -> Any:
     """Run the image; gives the outputs."""
     tool = _working_tool(one)
-    folder = context.current_context().local_path("container")
-    given, made = folder / "in", folder / "out"
-    given.mkdir(parents=True)
-    made.mkdir()
-    texts = {name: _place(value, given / name, f"{one.input_data_dir}/{name}") for name, value in inputs.items()}
-    (given / "inputs.json").write_text(json.dumps(texts))
+    current = context.current_context()
+    folder = current.local_path("container")
+    given, made = folder / "inputs", folder / "outputs"
+    made.mkdir(parents=True)
+    kinds = one.interface.inputs
+    literals = {name: engine.to_literal(value, kinds[name]) for name, value in inputs.items()}
+    placing = copilot_inputs.Placing(given, one.input_data_dir)
+    placing.place(literals_pb2.LiteralMap(literals=literals), one.metadata_format)
     words = [tool, "run", "--rm"]
     if one.input_data_dir:
         words += ["--volume", f"{given}:{one.input_data_dir}"]
@@ -46,7 +39,13 @@ def execute(one: containers.ContainerTask, inputs: Mapping[str, Any]) -> Any:
         words += ["--volume", f"{made}:{one.output_data_dir}"]
     for name, value in one.settings.environment.items():
         words += ["--env", f"{name}={value}"]
-    filled = [_INPUT.sub(lambda found: texts[found.group(1)], word) for word in (*one.command, *one.arguments)]
+
+    def value_of(found: re.Match[str]) -> str:
+        name = found.group(1)
+        simple = literals[name].scalar.WhichOneof("value") == "primitive"
+        return (given / name).read_text() if simple else f"{one.input_data_dir}/{name}"
+
+    filled = [_INPUT.sub(value_of, word) for word in (*one.command, *one.arguments)]
     done = subprocess.run([*words, one.image_name, *filled], capture_output=True, text=True, check=False)  # noqa: S603
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
@@ -54,7 +53,13 @@ def execute(one: containers.ContainerTask, inputs: Mapping[str, Any]) -> Any:
         raise errors.TaskFailedError(
             f"{one.source}: {one.name}: the container ended with code {done.returncode}: {done.stderr.strip()[-2000:]}"
         )
-    values = tuple(_output(one, name, kind, made / name) for name, kind in one.interface.outputs.items())
+    types = {name: variable.type for name, variable in one.interface.typed.outputs.variables.items()}
+    collecting = copilot_outputs.Collecting(made, one.output_data_dir, current.new_uri())
+    try:
+        literals = dict(collecting.collect(types).literals)
+    except errors.TaskFailedError as wrong:
+        raise errors.TaskFailedError(f"{one.source}: {one.name}: {wrong}") from wrong
+    values = tuple(engine.to_python(literals[name], kind) for name, kind in one.interface.outputs.items())
     return values[0] if len(values) == 1 else values or None
 
 
@@ -72,34 +77,3 @@ def _working_tool(one: containers.ContainerTask) -> str:
         f"{one.source}: {one.name} runs the image {one.image_name!r}, for which docker or podman is needed here "
         f"({'; '.join(tried)}). Install one, run it on a platform, or in tests replace it with volant.testing.patch"
     )
-
-
-def _place(value: Any, target: pathlib.Path, inside: str) -> str:
-    """Put a value where the container reads it; gives what stands for it in the command."""
-    if isinstance(value, File):
-        shutil.copyfile(os.fspath(value), target)
-        return inside
-    if isinstance(value, Directory):
-        shutil.copytree(os.fspath(value), target)
-        return inside
-    text = value.isoformat() if isinstance(value, (datetime.datetime, datetime.date)) else str(value)
-    target.write_text(text)
-    return text
-
-
-def _output(one: containers.ContainerTask, name: str, kind: Any, file: pathlib.Path) -> Any:
-    if not file.exists():
-        raise errors.TaskFailedError(
-            f"{one.source}: {one.name} ended without the output {name!r}: it must write "
-            f"{one.output_data_dir or '<output_data_dir>'}/{name}"
-        )
-    if kind in (File, Directory):
-        return kind(file)
-    text = file.read_text().strip()
-    try:
-        return _READ[kind](text)
-    except (KeyError, ValueError) as cause:
-        raise errors.TypeMismatchError(
-            f"{one.source}: {one.name}, output {name!r}: expected {transformer.describe(kind)}, found the text "
-            f"{transformer.excerpt(text)}"
-        ) from cause

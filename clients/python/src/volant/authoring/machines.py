@@ -103,6 +103,8 @@ class PodTemplate:
         pod = tasks_pb2.K8sPod(pod_spec=self.merged(container))
         pod.metadata.labels.update(self.labels)
         pod.metadata.annotations.update(self.annotations)
+        if container.HasField("data_config"):
+            pod.data_config.CopyFrom(container.data_config)
         return pod
 
     def to_override(self, container: tasks_pb2.Container) -> tasks_pb2.K8sPod:
