@@ -69,6 +69,18 @@ def test_every_role_has_what_pods_have():
         assert role["template"]["spec"]["tolerations"] == [{"key": "tasks", "operator": "Exists"}]
 
 
+def test_a_feature_of_spark():
+    """A task asks for what the platform's people have called so; what they have not is Spark's to know."""
+    task = operator_tasks.read("spark")
+    task.custom["sparkConf"].update({"spark.flyteorg.lake.enabled": "True", "spark.flyte.other.enabled": "true"})
+    attempt = operator_tasks.attempt(task)
+    told = dataclasses.replace(SETTINGS, spark_features={"lake": {"spark.lake": "on"}})
+    conf = jobs.JOBS["spark"].build(attempt, told, None, "")["spec"]["sparkConf"]
+    assert conf["spark.lake"] == "on"
+    assert "spark.flyteorg.lake.enabled" not in conf
+    assert conf["spark.flyte.other.enabled"] == "true"
+
+
 def test_a_ray_job_with_a_long_name():
     name = "a" * 30 + "-n0-very-long-node-0"
     long = build(operator_tasks.read("ray"), name=name)

@@ -182,7 +182,8 @@ class Logs:
                 except errors.UnavailableError as broken:
                     _log.debug("a log's stream broke", log=source.uri, error=broken.message)
                 except cluster.RefusedError as refused:
-                    if not refused.is_away:
+                    # The pod of a job, or its container, may come later than the job is said to run.
+                    if not refused.is_away and refused.status not in {400, 404}:
                         return
                 else:
                     return

@@ -95,6 +95,8 @@ class KubernetesSettings:
     """Task types that operators of the cluster run as custom resources; tasks of the others of them are refused."""
     spark_conf: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Spark's configuration for all Spark tasks, such as the event log's place; a task's own wins."""
+    spark_features: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    """Further ones, by name, that a task asks for by `spark.flyteorg.<name>.enabled` = true in its own."""
 
     # Tasks whose inputs and outputs are files (data_config)
 

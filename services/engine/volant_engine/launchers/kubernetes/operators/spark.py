@@ -1,5 +1,6 @@
 """Spark tasks as SparkApplications of the Spark operator (contract rows 3.019 and 3.020). Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ _TYPES = {
     spark_pb2.SparkApplication.SCALA: "Scala",
     spark_pb2.SparkApplication.R: "R",
 }
+_FEATURE = re.compile(r"spark\.(?:flyteorg|flyte)\.(.+)\.enabled$")
 _DRIVER = "spark-kubernetes-driver"
 _SUBMISSION_RETRIES = 14
 """As Flyte's: what it cannot submit for want of room, the operator tries again."""
@@ -63,7 +65,10 @@ def _conf(job: roles.Job, told: spark_pb2.SparkJob) -> dict[str, str]:
     conf = dict(job.settings.spark_conf)
     if told.executorPath:
         conf["spark.pyspark.python"] = conf["spark.pyspark.driver.python"] = told.executorPath
-    conf |= told.sparkConf
+    for key, value in told.sparkConf.items():
+        asked = _FEATURE.match(key)
+        feature = job.settings.spark_features.get(asked[1]) if asked and value.strip().lower() == "true" else None
+        conf |= {key: value} if feature is None else feature
     for who in ("driver", "executor"):
         limit = f"spark.kubernetes.{who}.limit.cores"
         cores = conf.get(f"spark.kubernetes.{who}.request.cores") or conf.get(f"spark.{who}.cores")
