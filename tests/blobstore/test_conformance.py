@@ -63,6 +63,14 @@ async def test_put_replaces_content_and_attributes(store):
     assert (await store.get(uri), info.metadata, info.etag) == (b"third", {}, hashlib.md5(b"third").hexdigest())
 
 
+async def test_of_many_who_create_one_does(store):
+    uri = store.join("claim")
+    made = await asyncio.gather(*(store.create(uri, str(number).encode()) for number in range(8)))
+    assert sum(made) == 1
+    assert await store.get(uri) == str(made.index(True)).encode()
+    assert not await store.create(uri, b"late")
+
+
 async def test_limit(store):
     for size in (10, 200_000):
         uri = store.join(f"n{size}")

@@ -7,16 +7,28 @@ import pytest
 from connector_world import ConnectorWorld
 from kubernetes_world import KUBECONFIG, KubernetesWorld
 from launcher_worlds import TERMINAL, FakeWorld, ProcessWorld
+from warm_world import WarmWorld
 
 from volant_engine.launchers import port
 
 PHASE = port.AttemptPhase
-WORLDS = {"connectors": ConnectorWorld, "process": ProcessWorld, "fake": FakeWorld, "kubernetes": KubernetesWorld}
+WORLDS = {
+    "connectors": ConnectorWorld,
+    "process": ProcessWorld,
+    "fake": FakeWorld,
+    "kubernetes": KubernetesWorld,
+    "warm": WarmWorld,
+}
 NO_CLUSTER = pytest.mark.skipif(not KUBECONFIG, reason="no cluster: KUBECONFIG is not set")
 
 
 @pytest.fixture(
-    params=["connectors", "fake", pytest.param("kubernetes", marks=[NO_CLUSTER, pytest.mark.timeout(400)]), "process"],
+    params=[
+        "connectors",
+        "fake",
+        "process",
+        *(pytest.param(name, marks=[NO_CLUSTER, pytest.mark.timeout(400)]) for name in ("kubernetes", "warm")),
+    ],
 )
 async def world(request, tmp_path):
     made = WORLDS[request.param](tmp_path, slots=2)

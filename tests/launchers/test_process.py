@@ -178,7 +178,7 @@ async def test_a_dead_zygote_costs_no_attempt(world):
     await world.news.until("a", PHASE.RUNNING)
     await claimed(world, "a")
     tree = next(iter(world.launcher._zygotes._trees.values())).result()
-    tree.process.kill()
+    tree.root.process.kill()
     await world.launcher.launch(world.attempt("b", "succeed"))
     assert (await world.news.end("b")).phase is PHASE.SUCCEEDED
     world.release("a")

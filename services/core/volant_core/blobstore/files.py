@@ -229,8 +229,10 @@ class ObjectFiles:
 
     # writing
 
-    def write(self, bucket: str, key: str, data: bytes, attributes: Attributes = DEFAULT) -> None:
-        """Store an object, replacing what was there."""
+    def write(
+        self, bucket: str, key: str, data: bytes, attributes: Attributes = DEFAULT, *, exclusive: bool = False
+    ) -> None:
+        """Store an object, replacing what was there; `exclusive`: FileExistsError when there is one."""
         path = self.path(bucket, key)
         if len(data) > DIGEST_LIMIT and not attributes.etag:
             attributes = dataclasses.replace(attributes, etag=hashlib.md5(data, usedforsecurity=False).hexdigest())
@@ -238,7 +240,7 @@ class ObjectFiles:
             draft = self._draft_beside(path)
             try:
                 draft.write(data)
-                self.commit(draft, path, attributes)
+                self.commit(draft, path, attributes, exclusive=exclusive)
             except FileNotFoundError:  # a delete took the folder away as its last object went
                 continue
             finally:

@@ -77,6 +77,19 @@ class FolderStore(presigned.Signs):
         quick = len(data) <= _SMALL and not self._fsync
         await self._run(uri, lambda: self.files.write(bucket, key, data, attributes), quick=quick)
 
+    async def create(self, uri: str, data: bytes) -> bool:
+        """Store `data` where nothing is yet; whether it was stored. Of many at once, one is."""
+        bucket, key = uris.split(uri)
+
+        def work() -> bool:
+            try:
+                self.files.write(bucket, key, data, exclusive=True)
+            except FileExistsError:
+                return False
+            return True
+
+        return await self._run(uri, work, quick=len(data) <= _SMALL and not self._fsync)
+
     async def head(self, uri: str) -> port.BlobInfo | None:
         """What is known of the object; None when absent."""
         bucket, key = uris.split(uri)

@@ -45,6 +45,10 @@ class BlobStore(Protocol):
         """Store `data`, replacing what was there."""
         ...
 
+    async def create(self, uri: str, data: bytes) -> bool:
+        """Store `data` where nothing is yet; whether it was stored. Of many at once, one is."""
+        ...
+
     async def head(self, uri: str) -> BlobInfo | None:
         """What is known of the object; None when absent."""
         ...

@@ -22,6 +22,7 @@ from volant_core.blobstore import files, port, presigned, signing, uris
 _T = TypeVar("_T")
 _LIST_CHUNK = 500
 _ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404"})
+_EXISTS = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _BAD_KEY = frozenset(
     {"KeyTooLongError", "XMinioInvalidObjectName", "InvalidBucketName", "InvalidURI", "InvalidArgument"}
 )
@@ -117,6 +118,22 @@ class S3Store(presigned.Signs):
             self._client.put_object(bucket, key, io.BytesIO(data), len(data), content_type, headers or None)
 
         await self._run(uri, work)
+
+    async def create(self, uri: str, data: bytes) -> bool:
+        """Store `data` where nothing is yet; whether it was stored. Of many at once, one is."""
+        bucket, key = uris.split(uri)
+
+        def work() -> bool:
+            try:
+                # The client's public calls have no conditions.
+                self._client._put_object(bucket, key, data, {"If-None-Match": "*"})  # noqa: SLF001
+            except minio.error.S3Error as error:
+                if error.code in _EXISTS:
+                    return False
+                raise
+            return True
+
+        return await self._run(uri, work)
 
     async def head(self, uri: str) -> port.BlobInfo | None:
         """What is known of the object; None when absent."""

@@ -36,8 +36,9 @@ class Informer:
         settings: kubernetes_settings.KubernetesSettings,
         chance: random.Random,
         changed: Changed,
+        selector: str = "",
     ) -> None:
-        """Nothing is asked before `start`."""
+        """Nothing is asked before `start`. `selector`: the labels, if not those of the installation's attempts."""
         self._kind = kind
         # With one namespace for all, nothing has to be seen beyond it.
         self._path = kind.path("" if "{" in settings.namespace else settings.namespace)
@@ -45,7 +46,7 @@ class Informer:
         self._settings = settings
         self._chance = chance
         self._changed = changed
-        self._selector = f"{pod_spec.INSTALLATION}={settings.installation}"
+        self._selector = selector or f"{pod_spec.INSTALLATION}={settings.installation}"
         self._version = ""
         self.objects: dict[str, Object] = {}
         """By the attempt's name, without what nobody reads."""

@@ -34,6 +34,7 @@ from volant_engine.launchers.kubernetes import (
     templates,
 )
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
+from volant_engine.launchers.kubernetes.warm import warm
 from volantidl.core import execution_pb2
 
 _log = structlog.get_logger(__name__)
@@ -100,6 +101,10 @@ class KubernetesLauncher:
         self._logs = logs.Logs(self._api, settings, blobs)
         self._templates = templates.Templates(self._api, settings, clock)
         self._removal = removal.Removal(self._api, settings, clock)
+        self._warm: warm.Warm | None = None
+        if settings.warm_pods:
+            made = (self._maker, self._removal, self._logs)
+            self._warm = warm.Warm(self._api, settings, clock, *made, blobs=blobs, chance=chance)
         self._slots = slots.Slots(settings.pods) if settings.pods else None
         self._tasks = aio.Tasks("pods")
         self._runs: dict[str, _Run] = {}
@@ -115,6 +120,8 @@ class KubernetesLauncher:
         self._heard = heard
         await self._api.open()
         await self._informers.start()
+        if self._warm is not None:
+            await self._warm.start()
         self._logs.start()
         self._tasks.start("orphans", self._removal.remove_orphans(self._orphans))
 
@@ -139,7 +146,7 @@ class KubernetesLauncher:
             self._hold_slot(run)
             self._judge(run, told)
         elif manifest is None:
-            self._tasks.start(f"look for {attempt.name}", self._conclude_lost(run))
+            run.making = self._tasks.start(f"look for {attempt.name}", self._conclude_lost(run))
         else:
             run.making = self._tasks.start(f"make {attempt.name}", self._make(run, manifest))
 
@@ -150,11 +157,15 @@ class KubernetesLauncher:
         if run is not None:
             _log.info("ending an attempt", attempt=name, reason=reason)
             await self._let_go(run)
+            if self._warm is not None and await self._warm.stop(name):
+                return
             told = self._informers.objects.get(name)
             if run.began is not None and told is not None:
                 with contextlib.suppress(TimeoutError):  # its node may be lost
                     async with asyncio.timeout(_LAST_WORDS):
                         await self._logs.keep(run.source)
+        elif self._warm is not None and await self._warm.stop(name):
+            return
         if told is not None:
             await self._removal.remove(told, grace=self._settings.stop_seconds)
         elif run is not None and run.is_asked_for:
@@ -176,10 +187,13 @@ class KubernetesLauncher:
         if told is not None:
             verdict = kinds.of(told).judge(told, self._clock.now(), self._settings)
             self._removal.remove_later(told, verdict)
+        elif self._warm is not None:
+            self._warm.forget(name)
 
     def leftovers(self) -> Collection[str]:
-        """Names of attempts that have an object and that nobody has launched here, nor forgotten."""
-        return self._informers.objects.keys() - self._runs.keys() - set(self._removal.due)
+        """Names of attempts that have an object, or a worker, and that nobody has launched here, nor forgotten."""
+        left = self._informers.objects.keys() | (self._warm.leftovers() if self._warm is not None else set())
+        return left - self._runs.keys() - set(self._removal.due)
 
     async def close(self, *, end_attempts: bool) -> None:
         """Shut down. With `end_attempts`, delete the objects of what runs; else leave them, to be adopted."""
@@ -192,6 +206,8 @@ class KubernetesLauncher:
         for run in list(self._runs.values()):
             self._forget_run(run)
         await self._tasks.cancel()
+        if self._warm is not None:
+            await self._warm.close(end=end_attempts)
         await self._informers.close()
         await self._logs.close()
         await self._removal.close()
@@ -216,6 +232,9 @@ class KubernetesLauncher:
                 waits("waits for a free slot")
                 await self._slots.acquire()
             run.has_slot = True
+        if self._warm is not None and run.kind is kinds.PODS and await self._warm.fits(run.attempt, manifest):
+            await self._conclude_warm(run, await self._warm.carry(run.attempt, manifest, self._news(run)))
+            return
         run.is_asked_for = True
         try:
             made = await self._maker.make(run.kind, manifest, waits)
@@ -226,6 +245,12 @@ class KubernetesLauncher:
             return
         run.making = None
         self._informers.see(run.kind, made)
+
+    def _news(self, run: _Run) -> warm.News:
+        def waits(reason: str) -> None:
+            self._say(run, port.AttemptPhase.QUEUED, self._clock.now(), reason)
+
+        return warm.News(waits, lambda at: self._begin(run, at, has_pod=False))
 
     def _hold_slot(self, run: _Run) -> None:
         if self._slots is not None and not run.attempt.is_eager and not run.has_slot:
@@ -280,11 +305,12 @@ class KubernetesLauncher:
             if run.began is not None:
                 self._tell(run, port.AttemptPhase.RUNNING, run.began, started=run.began)
 
-    def _begin(self, run: _Run, at: datetime.datetime) -> None:
+    def _begin(self, run: _Run, at: datetime.datetime, *, has_pod: bool = True) -> None:
         if run.began is None:
             run.began = max(at, run.since)
             self._tell(run, port.AttemptPhase.RUNNING, run.began, started=run.began)
-            self._logs.follow(run.source)
+            if has_pod:
+                self._logs.follow(run.source)
 
     def _conclude(self, run: _Run, verdict: pod_status.Verdict) -> None:
         """It has ended. What it takes to say so well is done first; most often that is nothing."""
@@ -326,8 +352,26 @@ class KubernetesLauncher:
 
     async def _conclude_lost(self, run: _Run) -> None:
         """An engine before this one had seen it run."""
+        if self._warm is not None:
+            try:
+                ending = await self._warm.adopt(run.attempt, self._news(run))
+            except errors.VolantError as error:
+                _log.warning("can't tell whether a worker ran an attempt", attempt=run.name, error=error.message)
+                ending = None
+            if ending is not None:
+                await self._conclude_warm(run, ending)
+                return
         verdict = pod_status.vanished(f"{run.namespace}/{run.name}", self._clock.now())
         await self._conclude_gone(run, verdict)
+
+    async def _conclude_warm(self, run: _Run, ending: warm.Ending) -> None:
+        """The attempt has ended on a worker, or with it."""
+        if ending.is_lost:
+            await self._conclude_gone(run, ending.verdict)
+        elif ending.verdict.error is not None and ending.verdict.error.code == "OOMKilled":
+            await self._conclude_failure(run, ending.verdict)
+        else:
+            self._end_run(run, ending.verdict, has_log=False)
 
     async def _has_results(self, attempt: port.Attempt) -> bool:
         prefix = attempt.output_prefix.rstrip("/")

@@ -146,6 +146,19 @@ class KubernetesSettings:
     gone_seconds: float = 60.0
     """How long a pod whose end is due (its node may be lost) is waited for, in seconds."""
 
+    # Warm workers
+
+    warm_pods: int = 0
+    """Worker pods that a pool grows to, for each engine; 0: none, each task has a pod of its own."""
+    warm_images: tuple[str, ...] = ()
+    """Images whose tasks run in workers, with * and ?; all if empty."""
+    warm_idle_seconds: float = 300.0
+    """How long a worker without work, or without an engine, stays, in seconds."""
+    warm_port: int = 7070
+    """The port that workers listen on."""
+    warm_archive_limit: int = 64 << 20
+    """Bytes of a code archive with which tasks still run in workers."""
+
     # Afterwards
 
     stop_seconds: int | None = None

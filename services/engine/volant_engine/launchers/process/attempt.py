@@ -74,8 +74,9 @@ def prepare(message: Message, folder: str) -> None:
         with os.fdopen(descriptor, "wb") as secret:
             secret.write(content.encode())
     os.environ.update(environment)
-    os.environ["PWD"] = work
-    os.chdir(work)
+    here = work if message.get("code") else message.get("cwd") or work
+    os.environ["PWD"] = here
+    os.chdir(here)
 
 
 def tree_of(code: str) -> tuple[list[str], list[str], list[str]]:

@@ -39,9 +39,9 @@ KITS: Mapping[str, Kit] = {
             "s3fs",
         ),
         files={
-            "volant_fork": str(_HERE / "fork_flytekit.py"),
             "volant_folder_files": str(_HERE / "folder_files.py"),
             "volant_folder_s3": str(_HERE / "folder_s3.py"),
+            "volant_fork": str(_HERE / "fork_flytekit.py"),
         },
         rehearsal={"volant_rehearsal": str(_HERE / "rehearsal_flytekit.py")},
     ),
@@ -161,6 +161,7 @@ _PER_ATTEMPT = (
     "_F_",
     "VOLANT_ATTEMPT",
     "VOLANT_DRIVER_",
+    "VOLANT_STORE_",
     "TMPDIR",
 )
 # Read when the interpreter or the loader starts: such a task needs an interpreter of its own.

@@ -33,6 +33,12 @@ _DEFAULT_TYPE = "binary/octet-stream"
 _NOTED_BY_PATH = "flyte-execution-"
 
 
+def find_store() -> None:
+    """Look where the bucket is, by the variables that say so."""
+    global ROOT, BUCKET
+    ROOT, BUCKET = os.environ.get("VOLANT_STORE_ROOT", ""), os.environ.get("VOLANT_STORE_BUCKET", "")
+
+
 def path_of(key: str) -> str:
     """The path of a key's file, relative to the bucket's folder."""
     names = [_escape(segment) for segment in key.split("/")]

@@ -12,6 +12,7 @@ import importlib
 import pathlib
 from typing import Any
 
+import volant_folder_files as files
 from flytekit.core import data_persistence
 
 
@@ -43,6 +44,7 @@ def replace_loops() -> None:
 
 def forked(folder: str) -> None:
     """Put the user's working folder into the attempt's own: else it would stay after the attempt."""
+    files.find_store()  # the attempt may have one of its own
     provider = data_persistence.default_local_file_access_provider
     provider._local_sandbox_dir = pathlib.Path(folder, "tmp")  # noqa: SLF001 (no other way)
     provider._raw_output_prefix = f"{folder}/tmp/raw/"  # noqa: SLF001, S108 (its own)

@@ -21,6 +21,7 @@ from volant_engine.launchers.process import (
     environments,
     folders,
     logs,
+    machine,
     memory,
     recipes,
     run,
@@ -54,7 +55,7 @@ class ProcessLauncher:
         self._blobs = blobs
         self._secrets = secret_store or secrets.SecretStore(settings.data / "secrets.json")
         self._base = process_settings.base_environment(settings)
-        self._zygotes = zygotes.Zygotes(settings, self._base)
+        self._zygotes = zygotes.Zygotes(settings, self._base, machine.Machine(settings.zygotes))
         self._environments = environments.Environments(settings, self._base)
         self._archives = archives.Archives(settings.code, blobs)
         self._logs = logs.Logs(settings, blobs)

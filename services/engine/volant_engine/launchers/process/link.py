@@ -8,22 +8,46 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
+
+Heard = Callable[[dict[str, Any]], None]
+Lost = Callable[[], None]
 
 _LARGEST = 1 << 20
 _INLINE = 100_000
 """Bytes that fit into the socket's buffer for sure; a larger message travels in a file."""
 
 
-class Link:
-    """A connection to one zygote."""
+class Link(Protocol):
+    """A way to one zygote."""
 
-    def __init__(self, end: socket.socket, heard: Callable[[dict[str, Any]], None], lost: Callable[[], None]) -> None:
+    @property
+    def is_open(self) -> bool:
+        """Whether the zygote may still answer."""
+        ...
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message; a lost link drops it."""
+        ...
+
+    def fork(self, message: dict[str, Any], heard: Heard, lost: Lost) -> "Link":
+        """Ask by this message for a zygote of the next level: the way to it."""
+        ...
+
+    def close(self) -> None:
+        """Let the zygote go: it ends when it notices. `lost` is not called."""
+        ...
+
+
+class SocketLink:
+    """A connection to one zygote of this machine."""
+
+    def __init__(self, end: socket.socket, heard: Heard, lost: Lost) -> None:
         """Take over the socket; `heard` gets each message, `lost` hears once that the zygote is gone."""
         end.setblocking(False)
         self._socket = end
         self._heard = heard
-        self._lost: Callable[[], None] | None = lost
+        self._lost: Lost | None = lost
         self._waiting: collections.deque[tuple[bytes, int | None]] = collections.deque()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(end.fileno(), self._readable)
@@ -41,6 +65,13 @@ class Link:
         self._waiting.append((data, descriptor))
         if len(self._waiting) == 1:
             self._flush()
+
+    def fork(self, message: dict[str, Any], heard: Heard, lost: Lost) -> Link:
+        """Ask by this message for a zygote of the next level: the way to it."""
+        ours, theirs = socket_pair()
+        made = SocketLink(ours, heard, lost)
+        self.send(message, theirs)
+        return made
 
     def close(self) -> None:
         """Let the zygote go: it ends when it notices. `lost` is not called."""
@@ -97,6 +128,12 @@ class Link:
             self._heard(json.loads(data))
             if self._lost is None:
                 return
+
+
+def socket_pair() -> tuple[socket.socket, int]:
+    """Our end, and the descriptor of the other one."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return ours, theirs.detach()
 
 
 def _close(descriptor: int | None) -> None:

@@ -53,8 +53,9 @@ def rehearse(runs: int) -> None:
     statistics = dict(vars(client))
     before = list(sys.path), list(sys.argv), os.getcwd(), list(FlyteEntities.entities)
     try:
-        files.ROOT, files.BUCKET, tempfile.tempdir = folder, "rehearsal", folder
+        tempfile.tempdir = folder
         volant_fork.forked(folder)  # as it will be done again, for the attempt
+        files.ROOT, files.BUCKET = folder, "rehearsal"
         os.mkdir(f"{folder}/rehearsal")
         values = {
             "number": literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=1))),

@@ -1,8 +1,7 @@
 """The launcher's side of one zygote: what is asked of it, and what it says."""
 
 import asyncio
-import os
-import socket
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -33,7 +32,7 @@ class Node:
     """One zygote."""
 
     def __init__(self, title: str, tasks: aio.Tasks) -> None:
-        """Describe a zygote that is about to be forked; `attach` it to its socket."""
+        """Describe a zygote that is about to be forked; `attach` it to its link."""
         self.title = title
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
@@ -64,16 +63,14 @@ class Node:
         """Whether it may still fork."""
         return self._link is not None and self._link.is_open
 
-    def attach(self, end: socket.socket) -> None:
+    def attach(self, opened: Callable[[link.Heard, link.Lost], link.Link]) -> None:
         """Start to listen to it."""
-        self._link = link.Link(end, self._heard, self._lost)
+        self._link = opened(self._heard, self._lost)
 
     def fork(self, title: str, **request: Any) -> "Node":
         """Ask for a zygote of the next level."""
         node = Node(title, self._tasks)
-        ours, theirs = socket_pair()
-        node.attach(ours)
-        self._send({"op": "zygote", **request}, theirs)
+        node.attach(functools.partial(self._open_link().fork, {"op": "zygote", **request}))
         return node
 
     def ask_facts(self) -> None:
@@ -114,12 +111,13 @@ class Node:
             self._link.close()
             self._lost()
 
-    def _send(self, message: dict[str, Any], descriptor: int | None = None) -> None:
+    def _open_link(self) -> link.Link:
         if self._link is None or not self._link.is_open:
-            if descriptor is not None:
-                os.close(descriptor)
             raise errors.UnavailableError(f"the {self.title} zygote is gone")
-        self._link.send(message, descriptor)
+        return self._link
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._open_link().send(message)
 
     def _heard(self, message: dict[str, Any]) -> None:
         for kind, handle in self._handlers.items():
@@ -172,9 +170,3 @@ def seen(future: asyncio.Future[Any]) -> None:
 def _resolve(future: asyncio.Future[Any] | None, value: object) -> None:
     if future is not None and not future.done():
         future.set_result(value)
-
-
-def socket_pair() -> tuple[socket.socket, int]:
-    """Our end, and the descriptor of the other one."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    return ours, theirs.detach()

@@ -8,17 +8,49 @@ import hashlib
 import logging
 import os
 import pathlib
-import shutil
-import signal
-import subprocess
 from collections.abc import Mapping
+from typing import Protocol
 
 from volant_core import aio, errors
-from volant_engine.launchers.process import commands, zygote_node
+from volant_engine.launchers.process import commands, link, zygote_node
 from volant_engine.launchers.process import settings as process_settings
 
 _log = logging.getLogger(__name__)
-_PROGRAM = pathlib.Path(__file__).parent / "zygote.py"
+
+
+class Root(Protocol):
+    """A bare interpreter that was started."""
+
+    def link(self, heard: link.Heard, lost: link.Lost) -> link.Link:
+        """The way to it."""
+        ...
+
+    async def said(self) -> str:
+        """What it wrote."""
+        ...
+
+    async def gone(self) -> None:
+        """Wait until it has ended, which it is about to do, and see to it that it does."""
+        ...
+
+
+class Host(Protocol):
+    """The machine that interpreters run on."""
+
+    advice: str
+    """What to do about an interpreter that won't run."""
+
+    async def prepare(self) -> None:
+        """Make the folders that interpreters need."""
+        ...
+
+    async def start(self, python: pathlib.Path, environment: Mapping[str, str], log: pathlib.Path) -> Root:
+        """Start a bare interpreter with these variables. UnavailableError when it can't be started."""
+        ...
+
+    def place(self, path: str) -> str:
+        """Where one of our own files is there."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +68,7 @@ class _Tree:
     """A bare interpreter and the SDKs loaded from it."""
 
     bare: zygote_node.Node
-    process: subprocess.Popen[bytes]
+    root: Root
     about: Interpreter
     sdks: dict[str, zygote_node.Node] = dataclasses.field(default_factory=dict)
 
@@ -49,9 +81,10 @@ _VersionKey = tuple[_TreeKey, str, str, _Variables, tuple[str, ...]]
 class Zygotes:
     """All zygotes of a launcher."""
 
-    def __init__(self, settings: process_settings.ProcessSettings, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: process_settings.ProcessSettings, environment: Mapping[str, str], host: Host) -> None:
         """`environment` is what every zygote starts with."""
         self._settings = settings
+        self._host = host
         self._environment = environment
         self._tasks = aio.Tasks("zygotes")
         self._trees: dict[_TreeKey, asyncio.Task[_Tree | errors.UnavailableError]] = {}
@@ -71,7 +104,7 @@ class Zygotes:
 
     async def start(self) -> None:
         """Start the interpreter, and the SDKs that it has behind the scenes. UnavailableError if it won't run."""
-        await asyncio.to_thread(_make_folders, self._settings.zygotes)
+        await self._host.prepare()
         tree = await self._tree(self._settings.python, {})
         self.facts = tree.about.facts
         self._tasks.start("keep warm", self._keep_warm(tree))
@@ -86,7 +119,7 @@ class Zygotes:
         for tree in trees:
             _close(tree)
         for tree in trees:
-            await asyncio.to_thread(_wait, tree.process)
+            await tree.root.gone()
 
     async def bare(self, python: pathlib.Path) -> zygote_node.Node:
         """The zygote for cold commands: a bare interpreter."""
@@ -125,10 +158,11 @@ class Zygotes:
         has = commands.KITS[kit]
         scripts = tree.about.scripts
         entries = {scripts[script].partition(":")[0] for script in has.scripts if script in scripts}
+        files = {**has.files, **({} if (python, kit) in self._unrehearsed else has.rehearsal)}
         return tree.bare.fork(
             kit,
             preload=[*sorted(entries), *has.preload],
-            load_files={**has.files, **({} if (python, kit) in self._unrehearsed else has.rehearsal)},
+            load_files={module: self._host.place(path) for module, path in files.items()},
             log=str(self._settings.zygotes / f"{self._title(python)}{kit}.log"),
         )
 
@@ -223,7 +257,7 @@ class Zygotes:
         task = self._trees.get(key)
         if task is not None and task.done() and ((tree := _result(task)) is None or not tree.bare.is_open):
             if tree is not None:
-                self._tasks.start("reap", asyncio.to_thread(_wait, tree.process))
+                self._tasks.start("reap", tree.root.gone())
             task = None
         if task is None:
             task = self._trees[key] = self._tasks.start("start an interpreter", self._try_tree(python, interpreter))
@@ -254,7 +288,7 @@ class Zygotes:
                 assert tree is not None
                 del self._trees[key]
                 _close(tree)
-                self._tasks.start("reap", asyncio.to_thread(_wait, tree.process))
+                self._tasks.start("reap", tree.root.gone())
             del self._used[python]
 
     async def _try_tree(self, python: pathlib.Path, interpreter: Mapping[str, str]) -> _Tree | errors.UnavailableError:
@@ -265,39 +299,27 @@ class Zygotes:
             return error
 
     async def _start_tree(self, python: pathlib.Path, interpreter: Mapping[str, str]) -> _Tree:
-        ours, theirs = zygote_node.socket_pair()
         environment = {**self._environment, **interpreter}
         if python != self._settings.python:
             environment["PATH"] = f"{python.parent}{os.pathsep}{environment.get('PATH') or os.defpath}"
             environment["VIRTUAL_ENV"] = str(python.parent.parent)
         if len(str(self._settings.zygotes)) < process_settings.SHORT_PATH:
             environment["TMPDIR"] = f"{self._settings.zygotes}/tmp"  # noqa: S108 (our own)
-        log = self._settings.zygotes / f"{self._title(python)}bare.log"
-        try:
-            process = await asyncio.to_thread(_spawn, python, theirs, environment, log, self._settings.zygotes)
-        except OSError as error:
-            ours.close()
-            raise errors.UnavailableError(
-                f"the interpreter for tasks can't be started: {python}: {error.strerror}; "
-                "name another one with --task-python"
-            ) from error
-        finally:
-            os.close(theirs)
+        root = await self._host.start(python, environment, self._settings.zygotes / f"{self._title(python)}bare.log")
         bare = zygote_node.Node("bare", self._tasks)
-        bare.attach(ours)
+        bare.attach(root.link)
         try:
             bare.ask_facts()
             await bare.ready
             facts = await bare.facts
         except errors.UnavailableError as error:
-            await asyncio.to_thread(_wait, process)
-            said = await asyncio.to_thread(log.read_text, errors="replace")
+            await root.gone()
+            said = (await root.said())[-500:].strip()
             raise errors.UnavailableError(
-                f"the interpreter for tasks ended when it was started ({python}): "
-                f"{said[-500:].strip() or 'it said nothing'}; "
-                "name another one with --task-python"
+                f"the interpreter for tasks ended when it was started ({python}): {said or 'it said nothing'}; "
+                f"{self._host.advice}"
             ) from error
-        return _Tree(bare, process, Interpreter(scripts=facts.pop("scripts"), facts=facts))
+        return _Tree(bare, root, Interpreter(scripts=facts.pop("scripts"), facts=facts))
 
     async def _keep_warm(self, tree: _Tree) -> None:
         """Load the SDKs before they are asked for; who asks meets the failure, if there is one."""
@@ -313,14 +335,6 @@ def _close(tree: _Tree) -> None:
     tree.bare.close()
 
 
-def _make_folders(zygotes: pathlib.Path) -> None:
-    """Make the zygotes' folder; what earlier ones left in their temporary folder goes."""
-    shutil.rmtree(zygotes / "tmp", ignore_errors=True)
-    for log in zygotes.glob("*-*.log"):
-        log.unlink(missing_ok=True)
-    (zygotes / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)  # one that is just ending may still write there
-
-
 def _result(task: asyncio.Task[_Tree | errors.UnavailableError]) -> _Tree | None:
     """The tree that a task has started, if it has."""
     if not task.done() or task.cancelled() or task.exception() is not None:
@@ -331,28 +345,3 @@ def _result(task: asyncio.Task[_Tree | errors.UnavailableError]) -> _Tree | None
 
 def _frozen(variables: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(variables.items()))
-
-
-def _spawn(
-    python: pathlib.Path, descriptor: int, environment: Mapping[str, str], log: pathlib.Path, folder: pathlib.Path
-) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        # Its own session: a Ctrl-C meant for the server must not reach it, nor the attempts that outlive the server.
-        return subprocess.Popen(  # noqa: S603 (the interpreter that the operator named)
-            [str(python), str(_PROGRAM), str(descriptor)],
-            pass_fds=[descriptor],
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=folder,
-            start_new_session=True,
-        )
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
