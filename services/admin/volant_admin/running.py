@@ -69,7 +69,7 @@ async def open_running(
         attempts = task_operations.TaskExecutions(database, read, settings.executions)
         spans = metrics.Metrics(database, executions, nodes, workflows)
         signals = signal_operations.Signals(database, dispatch, clock)
-        uploading = uploads.Uploads(blobs, settings.dataproxy, clock)
+        uploading = uploads.Uploads(blobs, projects, settings.dataproxy, clock)
         downloading = downloads.Downloads(blobs, nodes, attempts, settings.dataproxy, clock)
         run_by_drivers = targets.Targets(blobs, tasks, workflows, launch_plans, settings)
         drivers = driver_operations.Drivers(database, blobs, dispatch, run_by_drivers, settings.executions, clock)

@@ -120,8 +120,11 @@ async def test_only_the_same_content_may_overwrite(platform: scripted.Platform) 
 BAD_UPLOADS: list[tuple[dict[str, object], str]] = [
     ({"project": "", "content_md5": MD5}, "project and domain are required"),
     ({}, "content_md5 or filename_root is a required parameter"),
-    ({"project": "metadata", "filename_root": "propeller"}, "the platform keeps for itself"),
-    ({"org": "metadata/propeller", "filename_root": "r"}, "the platform keeps for itself"),
+    ({"project": "metadata", "filename_root": "propeller"}, "project \\[metadata\\] not found"),
+    ({"project": "data", "domain": "ab", "filename_root": "r"}, "project \\[data\\] not found"),
+    ({"org": "metadata/propeller", "filename_root": "r"}, "metadata is the platform's own"),
+    ({"project": "/metadata", "filename_root": "r"}, "metadata is the platform's own"),
+    ({"project": "/", "domain": "data/ab", "filename_root": "r"}, "data is the platform's own"),
     ({"filename_root": "r", "expires_in": duration_pb2.Duration(seconds=3601)}, "cannot exceed max allowed"),
     ({"filename_root": "r", "expires_in": duration_pb2.Duration(seconds=-1)}, "must be more than 0"),
     ({"filename_root": "r" * 300}, "too long"),

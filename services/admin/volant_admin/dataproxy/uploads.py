@@ -9,11 +9,12 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from volant_admin.dataproxy.settings import DataProxySettings
 from volant_admin.executions import names
+from volant_admin.projects import operations as projects_
 from volant_core import blobstore, clock, errors
 from volantidl.service import dataproxy_pb2
 
 _MD5_METADATA = "flyteContentMD5"
-_OWN = "metadata"
+_OWN = frozenset({"metadata", "data"})  # folders in which the platform and tasks' raw data are
 _NAME_LENGTH = 20
 _LONGEST_PART = 200  # bytes: what every store takes in one part of a key
 _LONGEST_KEY = 900  # bytes
@@ -25,12 +26,14 @@ class Uploads:
     def __init__(
         self,
         blobs: blobstore.BlobStore,
+        projects: projects_.Projects,
         settings: DataProxySettings,
         clock: clock.Clock,
         random_bits: Callable[[int], int] = secrets.randbits,
     ) -> None:
         """Keep the dependencies; `random_bits` is what generated file names are made of."""
         self._blobs = blobs
+        self._projects = projects
         self._settings = settings
         self._clock = clock
         self._random_bits = random_bits
@@ -48,6 +51,7 @@ class Uploads:
             raise errors.InvalidArgumentError("project and domain are required parameters")
         if not request.filename_root and not request.content_md5:
             raise errors.InvalidArgumentError("content_md5 or filename_root is a required parameter")
+        await self._check_place(request)
         lifetime = lifetime_of(
             request.expires_in if request.HasField("expires_in") else None, self._settings.longest_upload
         )
@@ -65,13 +69,26 @@ class Uploads:
             signed_url=url, native_url=uri, expires_at=later(self._clock, lifetime), headers=headers
         )
 
+    async def _check_place(self, request: dataproxy_pb2.CreateUploadLocationRequest) -> None:
+        """Keep out of the platform's own folders whoever has no project of such a name."""
+        # Slashes at the ends of a part do not count, so that one of slashes alone is none.
+        first = "/".join([request.org, request.project, request.domain]).lstrip("/").split("/")[0]
+        if first not in _OWN:
+            return
+        if request.project != first or request.org:
+            raise errors.InvalidArgumentError(
+                f"invalid value for org, project or domain: {first} is the platform's own"
+            )
+        try:
+            await self._projects.require_active(request.project, request.domain)
+        except errors.InvalidArgumentError as error:
+            raise errors.InvalidArgumentError(
+                f"invalid value for project or domain: {error.message}", *error.details
+            ) from error
+
     def _uri(self, request: dataproxy_pb2.CreateUploadLocationRequest, root: str, filename: str) -> str:
         parts = [part for part in (request.org, request.project, request.domain, root, filename) if part]
         key = "/".join(parts)
-        if parts[0].split("/")[0] == _OWN:
-            raise errors.InvalidArgumentError(
-                f"invalid value for project or org: below {_OWN} is what the platform keeps for itself"
-            )
         if {".", ".."} & set(key.split("/")):
             raise errors.InvalidArgumentError(
                 "invalid value for filename or filename_root: it must not leave its folder by . or .."
