@@ -211,7 +211,8 @@ async def test_long_logs_keep_their_ends(tmp_path):
     world = KubernetesWorld(tmp_path, log_limit=1000)
     await world.open()
     try:
-        attempt = shell(world, "a", "echo first; seq 100000; echo last")
+        # Some containerd loses what it has not read when a container exits, for `kubectl logs` too: hence the pause.
+        attempt = shell(world, "a", "echo first; seq 100000; echo last; sleep 2")
         await world.launcher.launch(attempt)
         text = await said(world, attempt, "last\n")
         assert text.startswith("first\n1\n2\n")
