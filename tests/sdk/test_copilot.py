@@ -100,6 +100,7 @@ def test_inputs_that_are_files(tmp_path):
         "file": blob(store / "one.csv"),
         "tree": blob(store / "tree", MULTIPART),
         "several": listed(blob(store / "one.csv"), primitive(integer=5)),
+        "empty": blob(store / "nothing", MULTIPART),
         "named": mapped(a=primitive(string_value="x"), b=listed()),
     }
     inputs.Placing(tmp_path / "in", "/var/in/").place(literals_pb2.LiteralMap(literals=given), "YAML")
@@ -111,6 +112,7 @@ def test_inputs_that_are_files(tmp_path):
     yaml = pytest.importorskip("yaml")
     assert yaml.safe_load(found["inputs.yaml"].read_text()) == {
         "file": "/var/in/file",
+        "empty": "/var/in/empty",
         "tree": "/var/in/tree",
         "several": ["/var/in/several/0", 5],
         "named": {"a": "x", "b": []},
@@ -143,7 +145,6 @@ def test_an_offloaded_input(tmp_path):
         ({"x": mapped(**{"../../etc": primitive(integer=1)})}, r"the input 'x': the key '../../etc' can't be a file"),
         ({"x": mapped(**{"": primitive(integer=1)})}, "can't be a file"),
         ({"x": blob("/no/such/file")}, "the input 'x': there is no object /no/such/file"),
-        ({"x": blob("/no/such/folder", MULTIPART)}, "the input 'x': there is nothing below /no/such/folder"),
     ],
 )
 def test_inputs_that_cannot_be_files(tmp_path, given, words):
@@ -237,6 +238,29 @@ def test_outputs_that_are_files(tmp_path):
     assert made["none"].scalar.HasField("none_type")
 
 
+def test_what_the_copilot_may_not_read(tmp_path):
+    """A folder that can't be looked into is no empty one."""
+    (tmp_path / "tree" / "closed").mkdir(parents=True)
+    (tmp_path / "one").write_text("1")
+    (tmp_path / "tree" / "closed").chmod(0)
+    (tmp_path / "one").chmod(0)
+    tmp_path.chmod(0o755)
+    script = """
+import os, pathlib
+from volant.copilot import outputs
+from volantidl.core import types_pb2
+if os.getuid() == 0:
+    os.setuid(10001)
+tree = types_pb2.LiteralType(blob=types_pb2.BlobType(dimensionality=types_pb2.BlobType.MULTIPART))
+kinds = {"one": types_pb2.LiteralType(simple=types_pb2.INTEGER), "tree": tree}
+outputs.Collecting(pathlib.Path(), "/out", "/nowhere").collect(kinds)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert "the output 'one': one is of the user" in done.stderr
+    assert "the output 'tree': closed is of the user" in done.stderr
+    assert "make it readable for others" in done.stderr
+
+
 def test_references_as_outputs(tmp_path):
     (tmp_path / "file").write_text("s3://theirs/one\n")
     made = outputs.Collecting(tmp_path, "/out", "s3://b/raw", copies=False).collect({"file": blob_type()})
@@ -247,10 +271,13 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
     (tmp_path / "tree").write_text("x")
     (tmp_path / "two.a").touch()
     (tmp_path / "two.b").touch()
+    (tmp_path / "linked" / "below").mkdir(parents=True)
+    (tmp_path / "linked" / "other").symlink_to("below")
     (tmp_path / "away").symlink_to("/etc/hostname")
     os.mkfifo(tmp_path / "pipe")
     kinds = {
         "pipe": blob_type(),
+        "linked": blob_type(MULTIPART),
         "missing": simple(S.INTEGER),
         "tree": blob_type(MULTIPART),
         "two": simple(S.STRING),
@@ -261,8 +288,9 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
         outputs.Collecting(tmp_path, "/out", "s3://b/raw").collect(kinds)
     assert str(failed.value).splitlines() == [
         "the output 'away': away is a link that leads out of /out; write a file",
+        "the output 'linked': other is a link to a folder, which would be left out; copy that folder",
         "the output 'list' is of a kind (collection_type) that can't be read from files, as simple types, files and folders can",
-        "the output 'missing' is missing: the program ended without /out/missing (an integer, such as 42); found there: away, pipe, tree, two.a, two.b",
+        "the output 'missing' is missing: the program ended without /out/missing (an integer, such as 42); found there: away, linked, pipe, tree, two.a, two.b",
         "the output 'pipe': pipe is neither a file nor a folder",
         "the output 'tree': /out/tree must be a folder, and is a file",
         "the output 'two' is missing: the program ended without /out/two (text in UTF-8); found there: two.a, two.b",

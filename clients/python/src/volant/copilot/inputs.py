@@ -109,9 +109,7 @@ class Placing:
 
     def _copy(self, uri: str, path: str, *, is_folder: bool) -> None:
         target = self._folder / path
-        if not is_folder:
+        if is_folder:
+            router.download_folder(uri, target)
+        else:
             router.download(uri, target)
-            return
-        router.download_folder(uri, target)
-        if not any(target.iterdir()):
-            raise errors.NotFoundError(f"there is nothing below {uri}")

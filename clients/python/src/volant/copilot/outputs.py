@@ -95,8 +95,7 @@ class Collecting:
         return literals_pb2.Blob(metadata=literals_pb2.BlobMetadata(type=kind), uri=uri)
 
     def _store(self, name: str, found: pathlib.Path, uri: str) -> None:
-        files = sorted(one for one in found.rglob("*") if not one.is_dir()) if found.is_dir() else [found]
-        for file in files:
+        for file in self._files(name, found):
             self._check_inside(name, file)
             if not file.is_file():
                 raise errors.TypeMismatchError(f"the output {name!r}: {file.name} is neither a file nor a folder")
@@ -105,6 +104,24 @@ class Collecting:
                 router.upload(file, target)
             except PermissionError as denied:
                 raise self._unreadable(name, file) from denied
+
+    def _files(self, name: str, found: pathlib.Path) -> list[pathlib.Path]:
+        """All files of an output."""
+        if not found.is_dir():
+            return [found]
+        files: list[pathlib.Path] = []
+
+        def unreadable(failure: OSError) -> None:
+            raise self._unreadable(name, pathlib.Path(failure.filename)) from failure
+
+        for folder, below, names in os.walk(found, onerror=unreadable):
+            links = [one for one in below if pathlib.Path(folder, one).is_symlink()]
+            if links:
+                raise errors.TypeMismatchError(
+                    f"the output {name!r}: {links[0]} is a link to a folder, which would be left out; copy that folder"
+                )
+            files += [pathlib.Path(folder, one) for one in names]
+        return sorted(files)
 
     def _find(self, name: str, wanted: str) -> pathlib.Path:
         """The file of that name, with or without an extension."""
