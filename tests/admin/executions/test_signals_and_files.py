@@ -125,6 +125,7 @@ BAD_UPLOADS: list[tuple[dict[str, object], str]] = [
     ({"org": "metadata/propeller", "filename_root": "r"}, "metadata is the platform's own"),
     ({"project": "/metadata", "filename_root": "r"}, "metadata is the platform's own"),
     ({"project": "/", "domain": "data/ab", "filename_root": "r"}, "data is the platform's own"),
+    ({"project": "/", "domain": "/", "filename_root": "metadata/r"}, "metadata is the platform's own"),
     ({"filename_root": "r", "expires_in": duration_pb2.Duration(seconds=3601)}, "cannot exceed max allowed"),
     ({"filename_root": "r", "expires_in": duration_pb2.Duration(seconds=-1)}, "must be more than 0"),
     ({"filename_root": "r" * 300}, "too long"),

@@ -72,7 +72,8 @@ class Uploads:
     async def _check_place(self, request: dataproxy_pb2.CreateUploadLocationRequest) -> None:
         """Keep out of the platform's own folders whoever has no project of such a name."""
         # Slashes at the ends of a part do not count, so that one of slashes alone is none.
-        first = "/".join([request.org, request.project, request.domain]).lstrip("/").split("/")[0]
+        key = f"{request.org}/{request.project}/{request.domain}/{request.filename_root}/{request.filename}"
+        first = key.lstrip("/").split("/")[0]
         if first not in _OWN:
             return
         if request.project != first or request.org:
