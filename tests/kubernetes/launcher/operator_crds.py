@@ -61,8 +61,8 @@ def install(name: str) -> bool:
 
 
 def remove(name: str) -> None:
-    """Take away what was installed."""
-    kubectl("delete", "crd", name, "--wait=false")
+    """Take away what was installed. It is gone only when all of its objects are, and could not be told from one there."""
+    kubectl("delete", "crd", name, "--timeout=120s")
 
 
 def _file(name: str) -> pathlib.Path:

@@ -3,12 +3,14 @@
 import asyncio
 import dataclasses
 import json
+import pathlib
 from typing import Any
 
+import cutting
 import operator_crds
 import operator_tasks
 import pytest
-from kubernetes_world import IMAGE, KubernetesWorld, kubectl
+from kubernetes_world import IMAGE, KUBECONFIG, KubernetesWorld, kubectl
 
 from volant_core import errors
 from volant_engine.launchers import port
@@ -341,6 +343,33 @@ async def test_a_job_that_its_definition_refuses(operated):
     assert (end.error.code, end.error.kind, end.retryable) == ("BadTaskFormat", USER, False)
     assert "tolerations[0].tolerationSeconds: Invalid value" in end.error.message
     assert await operated.kubectl("get", operated.resource, "-o", "name") == ""
+
+
+async def test_a_watch_that_is_cut_and_comes_too_late(tmp_path, definitions):
+    """As for pods: what happens to jobs meanwhile is learnt all the same."""
+    if definitions.get("daskjobs.kubernetes.dask.org"):
+        pytest.skip(definitions["daskjobs.kubernetes.dask.org"])
+    proxy = cutting.Proxy(pathlib.Path(KUBECONFIG))
+    world = KubernetesWorld(tmp_path, operators=("dask",), kubeconfig=await proxy.start(tmp_path))
+    await world.open()
+    operated = Operated(world, PLAYS["dask"])
+    try:
+        for name in ("ends", "goes"):
+            await operated.run(name)
+        proxy.accepts = False
+        proxy.cut()
+        await operated.say("ends", operated.play.succeeded)
+        await operated.kubectl("delete", operated.resource, "goes")
+        informer = world.launcher._informers._informers["DaskJob"]
+        informer._version = "1"  # etcd has forgotten that
+        proxy.accepts = True
+        assert (await world.news.end("ends", patience=PATIENCE)).phase is PHASE.SUCCEEDED
+        assert (await world.news.end("goes", patience=PATIENCE)).error.code == "ResourceDeletedExternally"
+        assert int(informer._version) > 1
+    finally:
+        proxy.accepts = True
+        await world.close()
+        await proxy.stop()
 
 
 async def test_a_kind_that_the_settings_do_not_name(tmp_path, definitions):
