@@ -1,8 +1,8 @@
 """Tasks as pods beside the same pods made by kubectl: `python -m bench.kubernetes`, on the cluster of KUBECONFIG.
 
 The floor of each row is what `kubectl create` needs for pods of the same specs, with the same arguments and their
-inputs in place, from the call until all have succeeded. The node must be this machine (VOLANT_TEST_HOST is its address
-as pods see it) and have the images.
+inputs in place, from the call until all have succeeded; tasks in warm workers have no such floor. The node must be this
+machine (VOLANT_TEST_HOST is its address as pods see it) and have the images.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from volantidl.core import identifier_pb2, interface_pb2, tasks_pb2
 HOST = os.environ.get("VOLANT_TEST_HOST", "172.30.0.1")
 NAMESPACE = "bench-kubernetes"
 PLAIN = os.environ.get("VOLANT_TEST_IMAGE", "localhost/python:3.11")
+SDK = os.environ.get("VOLANT_TEST_TASK_IMAGE", "localhost/volant-task:test")
 FLYTEKIT = os.environ.get("VOLANT_TEST_FLYTEKIT_IMAGE", "localhost/flytekit:1")
 Manifest = dict[str, Any]
 
@@ -57,6 +58,14 @@ def flytekit_task(version: str) -> task_pb2.TaskCreateRequest:
     return task
 
 
+def sdk_task(version: str) -> task_pb2.TaskCreateRequest:
+    """The same of our SDK."""
+    task = graphs.python_task(graphs.VOLANT, version)
+    task.spec.template.container.image = SDK
+    _small(task.spec.template.container, "100Mi")
+    return task
+
+
 def _small(container: tasks_pb2.Container, memory: str) -> None:
     entry = tasks_pb2.Resources.ResourceEntry
     amounts = ((tasks_pb2.Resources.CPU, "10m", "1"), (tasks_pb2.Resources.MEMORY, memory, "300Mi"))
@@ -71,8 +80,8 @@ def _small(container: tasks_pb2.Container, memory: str) -> None:
 class Cluster:
     """A platform whose tasks are pods of a namespace of the benchmark's own."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        """Start it."""
+    def __init__(self, folder: pathlib.Path, *, warm_pods: int = 0) -> None:
+        """Start it; with `warm_pods`, tasks of SDKs run in that many warm workers."""
         port, s3 = free_port(), free_port()
         tasks = str(pathlib.Path(__file__).parent / "tasks")
         pod = {
@@ -89,6 +98,8 @@ class Cluster:
                 {"FLYTE_AWS_ENDPOINT": f"http://{HOST}:{s3}", "PYTHONPATH": tasks}
             ),
             "VOLANT_KUBERNETES__KEEP_SUCCEEDED_SECONDS": "600",
+            "VOLANT_KUBERNETES__WARM_PODS": str(warm_pods),
+            "VOLANT_KUBERNETES__STOP_SECONDS": "1",
         }
         self.platform = Platform(folder / "data", more=("--s3", f"0.0.0.0:{s3}", "--grpc", f"127.0.0.1:{port}"))
         self.platform.start()
@@ -164,7 +175,8 @@ def _succeeded(run: str, count: int) -> None:
 
 def rows(cluster: Cluster, *, width: int, length: int, runs: int) -> Iterator[Row]:
     """Each row: the platform's time over the floor's, in turns."""
-    for name, task in (("no-op container", container_task), ("flytekit task", flytekit_task)):
+    kinds = (("no-op container", container_task), ("flytekit task", flytekit_task), ("task of our SDK", sdk_task))
+    for name, task in kinds:
         made = task(cluster.version)
         plan = cluster.client.register(graphs.side_by_side(made, 1, cluster.version))
         _, pods = cluster.run(plan)
@@ -184,6 +196,25 @@ def rows(cluster: Cluster, *, width: int, length: int, runs: int) -> Iterator[Ro
     yield Row(f"chain of {length}, flytekit", ours / floor, "x bare pods", 1.2, note=note)
 
 
+def warm_rows(cluster: Cluster, *, length: int, runs: int) -> Iterator[Row]:
+    """Tasks in warm workers: alone, one after the other, and many side by side."""
+    for name, task in (("task of our SDK", sdk_task), ("flytekit task", flytekit_task)):
+        made = task(cluster.version)
+        plan = cluster.client.register(graphs.side_by_side(made, 4, cluster.version))
+        begin = time.perf_counter()
+        cluster.client.seconds(plan)  # the pool grows
+        first = time.perf_counter() - begin
+        plan = cluster.client.register(graphs.side_by_side(made, 1, cluster.version))
+        alone = sorted(1000 * cluster.client.seconds(plan) for _ in range(4 * runs))
+        note = f"{alone[0]:.0f} to {alone[-1]:.0f} ms; the first four, which wait for their workers: {first:.1f} s"
+        yield Row(f"one {name}, warm", statistics.median(alone), "ms", 100, note=note)
+        plan = cluster.client.register(graphs.chain(made, length, cluster.version))
+        yield Row(f"chain of {length}, {name}, warm", 1000 * cluster.client.seconds(plan) / length, "ms a task", 100)
+        plan = cluster.client.register(graphs.side_by_side(made, 4 * length, cluster.version))
+        rate = 4 * length / cluster.client.seconds(plan)
+        yield Row(f"{4 * length} side by side, {name}, warm", rate, "tasks/s", 20, at_most=False)
+
+
 def main() -> None:
     """Run the command."""
     from bench.__main__ import line  # noqa: PLC0415 -- that one is a command too
@@ -192,16 +223,24 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=60, help="pods side by side")
     parser.add_argument("--length", type=int, default=50, help="tasks in the chain")
     parser.add_argument("--runs", type=int, default=5, help="of what is measured alone")
+    parser.add_argument("--warm", type=int, default=2, help="warm workers of a pool")
+    parser.add_argument("--only-warm", action="store_true", help="leave out what runs in pods of its own")
     told = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="volant-bench-") as folder:
-        cluster = Cluster(pathlib.Path(folder))
-        try:
-            for row in rows(cluster, width=told.width, length=told.length, runs=told.runs):
-                print(line(row), flush=True)
-        finally:
-            cluster.platform.stop()
-            with contextlib.suppress(subprocess.CalledProcessError):
-                kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+        for warm_pods in (told.warm,) if told.only_warm else (0, told.warm):
+            (place := pathlib.Path(folder, str(warm_pods))).mkdir()
+            cluster = Cluster(place, warm_pods=warm_pods)
+            try:
+                if warm_pods:
+                    found = warm_rows(cluster, length=told.length, runs=told.runs)
+                else:
+                    found = rows(cluster, width=told.width, length=told.length, runs=told.runs)
+                for row in found:
+                    print(line(row), flush=True)
+            finally:
+                cluster.platform.stop()
+        with contextlib.suppress(subprocess.CalledProcessError):
+            kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 if __name__ == "__main__":
