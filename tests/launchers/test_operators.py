@@ -131,6 +131,35 @@ def test_what_a_task_cannot_be(name, custom, words):
         build(task)
 
 
+@pytest.mark.parametrize(
+    ("pod", "words"),
+    [
+        ({"containers": "x"}, "containers must be a list of objects"),
+        ({"volumes": ["x"]}, "volumes must be a list of objects"),
+        (
+            {"containers": [{"name": "primary", "env": [{"value": "x"}]}]},
+            r"each of containers\[0\]\.env must have a name",
+        ),
+    ],
+)
+def test_a_pod_that_is_none(pod, words):
+    task = operator_tasks.read("spark")
+    task.custom["driverPod"]["podSpec"] = pod
+    with pytest.raises(errors.InvalidArgumentError, match=words):
+        build(task)
+    sidecar = tasks_pb2.TaskTemplate(type="sidecar", config={"primary_container_name": "primary"})
+    sidecar.k8s_pod.pod_spec.update({"containers": [{"name": "primary"}], **pod})
+    with pytest.raises(errors.InvalidArgumentError, match=words):
+        build(sidecar)
+
+
+def test_a_policy_that_nobody_knows():
+    task = operator_tasks.read("pytorch")
+    task.custom["runPolicy"]["cleanPodPolicy"] = 17
+    with pytest.raises(errors.InvalidArgumentError, match="17 is no clean pod policy"):
+        build(task)
+
+
 def test_a_version_that_nobody_knows():
     task = operator_tasks.read("mpi")
     task.task_type_version = 7

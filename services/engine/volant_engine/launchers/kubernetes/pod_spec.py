@@ -14,7 +14,7 @@ from google.protobuf import json_format, struct_pb2
 from volant_core import compiler, errors
 from volant_core.model import naming
 from volant_engine.launchers import copilot, port, refusals
-from volant_engine.launchers.kubernetes import data_containers, merging, resources, secrets
+from volant_engine.launchers.kubernetes import data_containers, merging, pod_shape, resources, secrets
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
 from volantidl.core import tasks_pb2
 
@@ -160,9 +160,12 @@ def _sidecar(attempt: port.Attempt) -> _Draft:
         primary = attempt.task.config.get(PRIMARY, "")
         draft = _Draft(custom, primary)
     else:
-        spec = custom.get("podSpec") or {}
+        spec = custom.get("podSpec")
         draft = _Draft(
-            spec, custom.get("primaryContainerName", ""), custom.get("labels") or {}, custom.get("annotations") or {}
+            spec if isinstance(spec, dict) else {},
+            custom.get("primaryContainerName", ""),
+            custom.get("labels") or {},
+            custom.get("annotations") or {},
         )
     if not draft.primary or not draft.spec.get("containers"):
         raise errors.InvalidArgumentError(
@@ -173,6 +176,7 @@ def _sidecar(attempt: port.Attempt) -> _Draft:
 
 def _primed(attempt: port.Attempt, draft: _Draft) -> _Draft:
     """The draft, its main container running the attempt's own words."""
+    pod_shape.check(draft.spec, attempt.task)
     for container in draft.spec.get("containers") or []:
         if container.get("name") == draft.primary:
             count = len(container.get("command") or [])

@@ -1,5 +1,6 @@
 """PyTorch, TensorFlow and MPI tasks as jobs of Kubeflow's training operator (contract rows 3.026 to 3.029). Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from volant_core import errors
@@ -161,14 +162,20 @@ def _told_replicas(job: roles.Job, container: str, told: _Replicas, count: int |
     return {
         "replicas": fields.replicas if count is None else count,
         "template": role.pod,
-        "restartPolicy": _RESTART[fields.restart_policy],
+        "restartPolicy": _known(_RESTART, fields.restart_policy, "restart policy"),
     }
+
+
+def _known(names: Mapping[Any, str], value: int, what: str) -> str:
+    if value not in names:
+        raise errors.InvalidArgumentError(f"{value} is no {what} that is known here")
+    return names[value]
 
 
 def _run_policy(told: common_pb2.RunPolicy) -> roles.Object:
     return roles.without_empty(
         {
-            "cleanPodPolicy": _CLEAN[told.clean_pod_policy],
+            "cleanPodPolicy": _known(_CLEAN, told.clean_pod_policy, "clean pod policy"),
             "ttlSecondsAfterFinished": told.ttl_seconds_after_finished or None,
             "activeDeadlineSeconds": told.active_deadline_seconds or None,
             "backoffLimit": told.backoff_limit or None,

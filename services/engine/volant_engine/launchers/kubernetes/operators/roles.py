@@ -8,7 +8,7 @@ from google.protobuf import json_format, message
 
 from volant_core import errors
 from volant_engine.launchers import port
-from volant_engine.launchers.kubernetes import merging, pod_spec
+from volant_engine.launchers.kubernetes import merging, pod_shape, pod_spec
 from volant_engine.launchers.kubernetes import resources as pod_resources
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
 from volantidl.core import tasks_pb2
@@ -94,7 +94,9 @@ def role(
     labels = {key: value for key, value in metadata["labels"].items() if key not in _OURS}
     annotations = {key: value for key, value in metadata["annotations"].items() if key != pod_spec.PRIMARY}
     if overlay is not None:
-        spec = _overlaid(spec, overlay, container)
+        theirs = pod_spec.plain(overlay.pod_spec)
+        pod_shape.check(theirs, job.attempt.task)
+        spec = _overlaid(spec, theirs, overlay.primary_container_name, container)
         labels |= overlay.metadata.labels
         annotations |= overlay.metadata.annotations
     return Role({"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}, container)
@@ -136,14 +138,13 @@ def _vary_pod(pod: tasks_pb2.K8sPod, main: str, image: str, own: tasks_pb2.Resou
     return 0
 
 
-def _overlaid(spec: Mapping[str, Any], overlay: tasks_pb2.K8sPod, main: str) -> Object:
+def _overlaid(spec: Mapping[str, Any], theirs: Mapping[str, Any], primary: str, main: str) -> Object:
     """A user's pod laid over a role's: containers by name, new ones added; all else as maps and lists are merged."""
-    theirs = pod_spec.plain(overlay.pod_spec)
     result = merging.merged(spec, {key: value for key, value in theirs.items() if key not in _CONTAINERS})
     for kind in _CONTAINERS:
         # Whatever the user calls the main container, it is the role's.
         named = [(one.get("name"), one) for one in theirs.get(kind) or []]
-        new = {main if name == overlay.primary_container_name else name: one for name, one in named}
+        new = {main if name == primary else name: one for name, one in named}
         held = [merging.merged(one, {**new.pop(one["name"], {}), "name": one["name"]}) for one in spec.get(kind) or []]
         if held or new:
             result[kind] = [*held, *new.values()]
