@@ -5,6 +5,7 @@ from volant_admin.dispatch import dispatcher
 from volant_admin.executions import launch, shown, store, values
 from volant_admin.node_executions import store as node_store
 from volant_core import blobstore, clock, errors, postgres
+from volant_core.model import naming
 from volantidl.admin import common_pb2, event_pb2, execution_pb2
 from volantidl.core import identifier_pb2, literals_pb2
 
@@ -65,6 +66,9 @@ class Executions:
         metadata.ClearField("parent_node_execution")
         if request.metadata.HasField("parent_node_execution"):
             metadata.parent_node_execution.CopyFrom(request.metadata.parent_node_execution)
+            if naming.EXECUTION_LABEL in again.spec.labels.values:
+                parent = metadata.parent_node_execution.execution_id.name
+                again.spec.labels.values[naming.EXECUTION_LABEL] = parent
         return await self._launching.launch(again, source=source)
 
     async def _repeat(

@@ -21,6 +21,8 @@ _FRONT = ATTEMPT_NAME_LENGTH - 24
 """Characters of an attempt's name that people can read."""
 CHILD_NAME_LENGTH = 20
 """The longest name of a child execution, in characters, that is not hashed."""
+EXECUTION_LABEL = "execution-id"
+"""The label that names an execution: a pod's own, a child execution's parent."""
 _LABEL_LENGTH = 63
 """The longest value of a label, in characters."""
 

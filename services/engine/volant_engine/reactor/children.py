@@ -248,6 +248,6 @@ def _labels(parent: dispatch_pb2.Assignment) -> dict[str, str]:
         **parent.spec.labels.values,
         "project": parent.id.project,
         "domain": parent.id.domain,
-        "execution-id": parent.id.name,
+        naming.EXECUTION_LABEL: parent.id.name,
         "workflow-name": naming.label_value(parent.workflow_id.name),
     }
