@@ -64,15 +64,22 @@ class Connection:
             async with asyncio.timeout(patience):
                 reader, writer = await asyncio.open_connection(host, port, limit=1 << 20)
                 made = cls(reader, writer)
-                end = writer.get_extra_info("socket")
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                made.send({"token": token, "own": own})
-                made.welcome, _ = await program.read_frame(reader, program.LARGEST_HEAD, 0)
+                try:
+                    await made._greet(token, own=own)
+                except BaseException:
+                    writer.close()
+                    raise
         except (OSError, EOFError, ValueError, TimeoutError) as error:
             raise errors.UnavailableError(f"the worker at {host}:{port} does not answer: {error!r}") from error
         made._tasks.start("listen", made._listen())
         return made
+
+    async def _greet(self, token: str, *, own: bool) -> None:
+        end = self._writer.get_extra_info("socket")
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.send({"token": token, "own": own})
+        self.welcome, _ = await program.read_frame(self._reader, program.LARGEST_HEAD, 0)
 
     def send(self, head: Mapping[str, Any], body: bytes = b"") -> None:
         """Send a frame; dropped when the connection is lost, which is told in another way."""

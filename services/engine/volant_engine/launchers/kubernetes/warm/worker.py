@@ -430,8 +430,11 @@ class Worker:
         if not running:
             os._exit(143)
         for attempt in running:
-            with contextlib.suppress(OSError):
+            try:
                 os.killpg(attempt.pid, signal.SIGTERM)
+            except OSError:  # so young that it has no group of its own yet
+                with contextlib.suppress(OSError):
+                    os.kill(attempt.pid, signal.SIGTERM)
 
 
 async def read_frame(reader: asyncio.StreamReader, most_head: int, most_body: int) -> Tuple[Message, bytes]:  # noqa: UP006
