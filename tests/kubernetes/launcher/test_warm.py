@@ -51,6 +51,16 @@ async def test_outputs_and_log_reach_the_object_store(world):
     assert "hello" in await said(world, "a")
 
 
+async def test_the_log_can_be_read_while_it_runs(world):
+    world.prepare("a")
+    code = f"import launcher_acts; print('hello', flush=True); launcher_acts.wait({str(world.marks)!r}, 'a')"
+    await world.launcher.launch(world.entry("a", "code", code))
+    await until(lambda: pathlib.Path(world.folder, "objects/volant/metadata~/a~/n0~/data~/0~/log.txt").exists())
+    assert "hello" in await said(world, "a")
+    world.release("a")
+    assert (await world.news.end("a")).phase is PHASE.SUCCEEDED
+
+
 async def test_a_pool_grows_to_its_bound_and_goes_when_idle(tmp_path):
     world = WarmWorld(tmp_path, warm_idle_seconds=2.0)
     await world.open()
@@ -177,6 +187,48 @@ async def test_an_engine_that_is_killed(tmp_path):
         assert (await run(world, "b", "pass")).phase is PHASE.SUCCEEDED
         assert world.workers() == before
     finally:
+        await world.close()
+
+
+async def test_what_a_killed_engine_left_and_nobody_wants(tmp_path):
+    """Its execution is over: the next engine ends it."""
+    world = WarmWorld(tmp_path)
+    await world.open()
+    world.prepare("a")
+    await world.launcher.launch(world.attempt("a", "wait"))
+    await until(lambda: world.runs("a"))
+    await world.close(end_attempts=False)
+    await world.reopen()
+    await until(lambda: "a" in world.launcher.leftovers())
+    await world.launcher.stop("a", "its execution is over")
+    await world.launcher.forget("a")
+    await until(lambda: not world.workers())
+    assert "a" not in world.launcher.leftovers()
+    await world.close()
+
+
+async def test_two_engines_and_one_takes_an_attempt_over(tmp_path):
+    """The other one, which lives, has let go of it: it runs once, and its worker stays where it is."""
+    world = WarmWorld(tmp_path)
+    await world.open()
+    world.prepare("a")
+    await world.launcher.launch(world.attempt("a", "wait"))
+    await until(lambda: world.runs("a"))
+    first = world.launcher
+    await world.reopen()
+    try:
+        first.release("a")
+        await world.launcher.launch(world.attempt("a", "wait"))
+        await world.news.until("a", PHASE.RUNNING)
+        world.release("a")
+        assert (await world.news.end("a")).phase is PHASE.SUCCEEDED
+        await world.launcher.forget("a")
+        assert world.runs("a") == 1
+        workers = set(world.workers())
+        assert (await run(world, "b", "pass")).phase is PHASE.SUCCEEDED
+        assert workers <= set(world.workers())
+    finally:
+        await first.close(end_attempts=True)
         await world.close()
 
 
