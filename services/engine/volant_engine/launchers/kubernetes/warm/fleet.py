@@ -75,6 +75,11 @@ class Fleet:
                 pool.give(worker)
         return pool
 
+    def is_busy(self, worker: workers.Worker) -> bool:
+        """Whether other attempts wait for a worker like this."""
+        pool = self._pools.get(worker_pod.pool_of(worker.name))
+        return pool is not None and pool.has_waiting
+
     def retired(self, worker: workers.Worker) -> None:
         """The worker has done its work: back to its pool."""
         worker.attempt = ""

@@ -56,6 +56,11 @@ class Pool:
         self._starting = 0
         self._has_begun = False
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether attempts wait for a worker."""
+        return bool(self._waiting)
+
     async def take(self, say: Callable[[str], None]) -> workers.Worker:
         """A worker that has nothing to do, for the caller alone until it is given back; `say` hears why it takes long.
 

@@ -286,7 +286,8 @@ class Warm:
             node = await zygotes.bare(python)
             request |= {"entry": None, "environment": given}
         node.run(name, request, hearer)
-        zygotes.keep_spare(node)
+        if not self._fleet.is_busy(worker):
+            zygotes.keep_spare(node)
 
     async def _code(self, worker: workers.Worker, uri: str) -> Any:
         name = uri.rpartition("/")[2]
