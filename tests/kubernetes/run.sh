@@ -13,6 +13,8 @@
 #   VOLANT_NODE_PORTS       ports of this machine for admin and the object store (30080 30002, which flytekit's suite has
 #                           written in; with others that step is left out)
 #   FLYTEKIT_REPO           a git folder of flyteorg/flytekit, for its suite; left out without it
+#   VOLANT_TEST_NODE_LOST   set it to lose the node for two minutes too; VOLANT_TEST_KUBELET_STOP and …_START are commands
+#                           that stop and start its kubelet (`kill -STOP PID`, `kill -CONT PID`)
 #   VOLANT_NAMESPACE        where the chart is installed (volant-test); removed at the end unless VOLANT_KEEP is set
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
