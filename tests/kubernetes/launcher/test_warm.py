@@ -232,6 +232,30 @@ async def test_two_engines_and_one_takes_an_attempt_over(tmp_path):
         await world.close()
 
 
+async def test_an_attempt_that_was_meant_for_a_worker_and_never_ran_there(world):
+    """An engine has died between the two: the attempt is barred from that worker, and runs on another."""
+    world.prepare("busy")
+    await world.launcher.launch(world.attempt("busy", "wait"))
+    await world.news.until("busy", PHASE.RUNNING)
+    (worker,) = world.workers()
+    assert await world.blobs.create("s3://volant/metadata/a/n0/data/0/worker", worker.encode())
+    await world.launcher.launch(world.attempt("a", "succeed"))
+    assert (await world.news.end("a")).phase is PHASE.SUCCEEDED
+    assert world.runs("a") == 1
+    other = (await world.blobs.get("s3://volant/metadata/a/n0/data/0/worker1")).decode()
+    assert other != worker
+    world.release("busy")
+    assert (await world.news.end("busy")).phase is PHASE.SUCCEEDED
+
+
+async def test_a_worker_that_rests_and_is_deleted(world):
+    assert (await run(world, "a", "pass")).phase is PHASE.SUCCEEDED
+    before = world.workers()
+    await asyncio.to_thread(kubectl, "-n", world.namespace, "delete", "pod", *before, "--wait=false")
+    assert (await run(world, "b", "pass")).phase is PHASE.SUCCEEDED
+    assert not set(before) & set(world.workers())
+
+
 async def test_workers_without_an_engine_end_by_themselves(tmp_path):
     world = WarmWorld(tmp_path, warm_idle_seconds=3.0)
     await world.open()

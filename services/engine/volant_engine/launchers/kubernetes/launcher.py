@@ -157,14 +157,14 @@ class KubernetesLauncher:
         if run is not None:
             _log.info("ending an attempt", attempt=name, reason=reason)
             await self._let_go(run)
-            if self._warm is not None and await self._warm.stop(name):
+            if self._warm is not None and self._warm.stop(name):
                 return
             told = self._informers.objects.get(name)
             if run.began is not None and told is not None:
                 with contextlib.suppress(TimeoutError):  # its node may be lost
                     async with asyncio.timeout(_LAST_WORDS):
                         await self._logs.keep(run.source)
-        elif self._warm is not None and await self._warm.stop(name):
+        elif self._warm is not None and self._warm.stop(name):
             return
         if told is not None:
             await self._removal.remove(told, grace=self._settings.stop_seconds)

@@ -57,7 +57,7 @@ class Fleet:
         await self._tasks.cancel()
         for pool in self._pools.values():
             await pool.close()
-        mine = [one for one in self._workers.values() if one.is_ours]
+        mine = [one for one in self._workers.values() if one.is_ours or one.pod is None]
         for worker in list(self._workers.values()):
             await worker.close()
         if end:
@@ -70,7 +70,7 @@ class Fleet:
         key = worker_pod.key(manifest)
         pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[key] = pools.Pool(manifest, self._settings, self._make, self._remove)
+            pool = self._pools[key] = pools.Pool(manifest, self._settings, self._clock, self._make, self._remove)
             for worker in self._parked.pop(key, ()):
                 pool.give(worker)
         return pool
@@ -97,13 +97,13 @@ class Fleet:
         if not worker.is_ours and not worker.attempt and self._workers.pop(worker.name, None) is not None:
             self._tasks.start(f"leave {worker.name}", worker.close())
 
-    async def lose(self, worker: workers.Worker) -> None:
+    def lose(self, worker: workers.Worker) -> None:
         """The worker is of no more use, nor is its pod."""
         pool = self._pools.get(worker_pod.pool_of(worker.name))
         if pool is not None and worker in pool.workers:
             pool.lose(worker)
         else:
-            await self._remove(worker)
+            self._tasks.start(f"remove {worker.name}", self._remove(worker))
 
     async def known(self, name: str, namespace: str) -> workers.Worker | None:
         """A worker by its name; None when its pod is gone."""
@@ -155,9 +155,9 @@ class Fleet:
         worker.rest = asyncio.get_running_loop().call_later(self._settings.warm_idle_seconds, leave)
 
     async def _remove(self, worker: workers.Worker) -> None:
-        self._workers.pop(worker.name, None)
         await worker.close()
         await self._delete(worker)
+        self._workers.pop(worker.name, None)
 
     async def _delete(self, worker: workers.Worker) -> None:
         if not worker.is_gone:
@@ -185,6 +185,11 @@ class Fleet:
         worker = self._workers.get(name)
         if worker is not None:
             worker.seen(pod, is_there=is_there)
+            if worker.rest is not None and not worker.is_open:  # it has nothing to do, and has ended
+                worker.rest.cancel()
+                worker.rest = None
+                self._parked.get(worker_pod.pool_of(name), set()).discard(worker)
+                self.lose(worker)
             return
         has_ended = (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
         if is_there and has_ended and "deletionTimestamp" not in pod["metadata"]:

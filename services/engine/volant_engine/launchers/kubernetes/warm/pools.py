@@ -10,11 +10,11 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
-from volant_core import aio
+from volant_core import aio, clock, errors
 from volant_engine.launchers import port
 from volant_engine.launchers.kubernetes import making, pod_status
 from volant_engine.launchers.kubernetes import settings as kubernetes_settings
-from volant_engine.launchers.kubernetes.warm import workers
+from volant_engine.launchers.kubernetes.warm import endings, workers
 
 
 class NoWorkerError(Exception):
@@ -41,6 +41,7 @@ class Pool:
         self,
         manifest: Mapping[str, Any],
         settings: kubernetes_settings.KubernetesSettings,
+        time: clock.Clock,
         make: Callable[["Pool", Callable[[str], None]], Awaitable[workers.Worker]],
         remove: Callable[[workers.Worker], Coroutine[Any, Any, None]],
     ) -> None:
@@ -48,6 +49,7 @@ class Pool:
         self.manifest = manifest
         self.workers: set[workers.Worker] = set()
         self._settings = settings
+        self._clock = time
         self._make = make
         self._remove = remove
         self._tasks = aio.Tasks("a pool of workers")
@@ -137,6 +139,10 @@ class Pool:
         except NoWorkerError as none:
             self._starting -= 1
             self._fail(none.verdict)
+            return
+        except errors.VolantError as wrong:
+            self._starting -= 1
+            self._fail(endings.never_ran("a worker", wrong, self._clock.now()))
             return
         except BaseException:
             self._starting -= 1

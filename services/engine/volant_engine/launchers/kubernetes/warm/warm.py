@@ -8,6 +8,7 @@ twice, and what became of an attempt is known as long as its worker lives.
 import asyncio
 import dataclasses
 import datetime
+import itertools
 import random
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
@@ -97,13 +98,13 @@ class Warm:
         """Attempts that workers told of when they were taken over, and that nobody has launched here."""
         return self._left.keys()
 
-    async def stop(self, name: str) -> bool:
+    def stop(self, name: str) -> bool:
         """End an attempt: its worker goes, and all that it started with it. Whether there was one."""
         worker = self._places.pop(name, None) or self._left.pop(name, None)
         if worker is None:
             return False
         if worker.attempt == name:
-            await self._fleet.lose(worker)
+            self._fleet.lose(worker)
         return True
 
     def forget(self, name: str) -> None:
@@ -120,52 +121,60 @@ class Warm:
         inputs = self._tasks.start(f"inputs of {attempt.name}", self._inputs(attempt))
         try:
             pool = self._fleet.pool(worker_pod.build(attempt, manifest, self._settings))
-            while True:
+            for turn in itertools.count():
+                worker = await pool.take(news.waits)
                 try:
-                    worker = await pool.take(news.waits)
-                except pools.NoWorkerError as none:
-                    return Ending(none.verdict)
-                try:
-                    claimed = await self._claim(attempt, worker)
+                    claimed = await self._claim(attempt, worker, turn)
                 except BaseException:
                     pool.give(worker)
                     raise
-                if claimed != worker.name:
+                if claimed == worker.name:
+                    ending = await self._here(attempt, worker, self._run(attempt, worker, inputs, news))
+                else:
                     pool.give(worker)
-                    return await self._go_on(attempt, claimed, news)
-                return await self._here(attempt, worker, self._run(attempt, worker, inputs, news))
+                    ending = await self._go_on(attempt, claimed, news)
+                if ending is not None:
+                    return ending
+            raise AssertionError("there is always another turn")
+        except pools.NoWorkerError as none:
+            return Ending(none.verdict)
         except errors.VolantError as wrong:
             return Ending(endings.never_ran(attempt.name, wrong, self._clock.now()))
         finally:
             await aio.cancel_all([inputs])
 
     async def adopt(self, attempt: port.Attempt, news: News) -> Ending | None:
-        """See an attempt through that an engine before this one had seen run; None when no worker had it."""
-        try:
-            name = (await self._blobs.get(self._claim_uri(attempt))).decode()
-        except errors.NotFoundError:
-            return None
-        return await self._go_on(attempt, name, news)
+        """See an attempt through that an engine before this one had seen run; None when no worker has had it."""
+        for turn in itertools.count():
+            try:
+                name = (await self._blobs.get(_claim_uri(attempt, turn))).decode()
+            except errors.NotFoundError:
+                return None
+            ending = await self._go_on(attempt, name, news)
+            if ending is not None:
+                return ending
+        raise AssertionError("there is always another turn")
 
-    async def _claim(self, attempt: port.Attempt, worker: workers.Worker) -> str:
-        """The name of the worker that the attempt is for: this one, unless one was written down before."""
-        uri = self._claim_uri(attempt)
+    async def _claim(self, attempt: port.Attempt, worker: workers.Worker, turn: int) -> str:
+        """The name of the worker that the attempt is for: this one, unless one was written down before.
+
+        The next `turn` is for an attempt that is barred from the worker before: it never ran there and never will.
+        """
+        uri = _claim_uri(attempt, turn)
         if await self._blobs.create(uri, worker.name.encode()):
             return worker.name
         return (await self._blobs.get(uri)).decode()
 
-    @staticmethod
-    def _claim_uri(attempt: port.Attempt) -> str:
-        return f"{attempt.output_prefix.rstrip('/')}/{_CLAIM}"
-
-    async def _go_on(self, attempt: port.Attempt, name: str, news: News) -> Ending:
-        """Follow an attempt on the worker that it is for."""
+    async def _go_on(self, attempt: port.Attempt, name: str, news: News) -> Ending | None:
+        """Follow an attempt on the worker that it is for; None when it is barred from there."""
         worker = await self._fleet.known(name, pod_spec.namespace_of(attempt, self._settings))
         if worker is None:
             return Ending(pod_status.vanished(name, self._clock.now()), is_lost=True)
         return await self._here(attempt, worker, self._follow(attempt, worker, news))
 
-    async def _here(self, attempt: port.Attempt, worker: workers.Worker, work: Coroutine[Any, Any, Ending]) -> Ending:
+    async def _here(
+        self, attempt: port.Attempt, worker: workers.Worker, work: Coroutine[Any, Any, Ending | None]
+    ) -> Ending | None:
         """Note where an attempt is. When nobody wants to hear of it any more, its worker is still waited for."""
         name = attempt.name
         self._left.pop(name, None)
@@ -193,18 +202,17 @@ class Warm:
                 return
         except workers.EndedError:
             self._left.pop(name, None)
-            await self._fleet.lose(worker)
+            self._fleet.lose(worker)
 
-    async def _follow(self, attempt: port.Attempt, worker: workers.Worker, news: News) -> Ending:
+    async def _follow(self, attempt: port.Attempt, worker: workers.Worker, news: News) -> Ending | None:
         while True:
             try:
                 link = await worker.reach(news.waits)
                 state = await link.follow(attempt.name, bar=True)
-                if state is None:  # it never came to that, and now it never will
+                if state is None:
                     if worker.attempt == attempt.name:
                         self._fleet.retired(worker)
-                    verdict = pod_status.vanished(f"{worker.namespace}/{worker.name}", self._clock.now())
-                    return Ending(verdict, is_lost=True)
+                    return None
                 news.began(endings.moment(state.began) if state.began else self._clock.now())
                 if isinstance(state, connection.Running):
                     worker.attempt = attempt.name
@@ -214,13 +222,14 @@ class Warm:
                 return await self._end(attempt, worker, state)
             except errors.UnavailableError as lost:
                 _log.info("a worker is not heard any more", worker=worker.name, error=lost.message)
+                await asyncio.sleep(self._settings.retry_seconds[0])
             except workers.EndedError as ended:
-                await self._fleet.lose(worker)
+                self._fleet.lose(worker)
                 return Ending(ended.verdict, is_lost=ended.is_gone)
 
     async def _run(
         self, attempt: port.Attempt, worker: workers.Worker, inputs: "asyncio.Task[bytes | None]", news: News
-    ) -> Ending:
+    ) -> Ending | None:
         assert worker.connection is not None, "taken from its pool"
         link = worker.connection
         worker.attempt = attempt.name
@@ -239,7 +248,7 @@ class Warm:
                 raise
         if hearer.is_there_already or not link.is_open:
             return await self._follow(attempt, worker, news)
-        await self._fleet.lose(worker)  # another may do better
+        self._fleet.lose(worker)  # another may do better
         return Ending(endings.never_ran(attempt.name, errors.UnavailableError(why), self._clock.now()))
 
     async def _fork(
@@ -368,6 +377,10 @@ class Warm:
                 if not has_ended:
                     worker.attempt = name
                     self._tasks.start(f"wait for {name}", self._wait_out(worker, name))
+
+
+def _claim_uri(attempt: port.Attempt, turn: int) -> str:
+    return f"{attempt.output_prefix.rstrip('/')}/{_CLAIM}{turn or ''}"
 
 
 class _Hearer:

@@ -35,6 +35,7 @@ LARGEST_HEAD = 16 << 20
 LARGEST_BODY = 512 << 20
 _LARGEST_MESSAGE = 1 << 20
 _INLINE = 8000
+_LARGEST_RESULT = 32 << 20
 _HELLO_SECONDS = 10
 _SUBREAPER = 36
 _COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
@@ -303,12 +304,12 @@ class Worker:
                 path = os.path.join(place, name)
                 if path[len(top) + 1 :] not in attempt.given:
                     size += os.path.getsize(path)
-                    if size <= LARGEST_BODY // 4:
+                    if size <= _LARGEST_RESULT:
                         with open(path, "rb") as file:
                             parts.append(file.read())
                         files.append((path[len(top) + 1 :], len(parts[-1])))
         log = self.log_of(attempt.name)
-        is_whole = size <= LARGEST_BODY // 4
+        is_whole = size <= _LARGEST_RESULT
         head = {"result": attempt.name, "files": files, "log": len(log), "is_whole": is_whole, **(attempt.end or {})}
         connection.send(head, b"".join([*parts, log]))
 
