@@ -27,16 +27,20 @@ demo: $(VENV)/.ready  ## start the platform and run workflows on it, with our SD
 
 test: check test-suite test-postgres test-newest  ## everything that CI runs
 
+# Files of tests run side by side in as many processes.
+WORKERS ?= 2
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
+
 # What fails is tried once more by itself: on a busy machine a test of real processes may meet its time limit. The first
 # run's output says what it was.
 test-suite: $(VENV)/.ready
-	$(BIN)/python -m pytest tests || $(BIN)/python -m pytest tests --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest tests $(SIDE_BY_SIDE) || $(BIN)/python -m pytest tests --last-failed --last-failed-no-failures none
 
 test-postgres: $(VENV)/.ready  ## what speaks SQL, on the system's PostgreSQL instead of the embedded one
-	VOLANT_TEST_POSTGRES_BIN=$$(scripts/system_postgres.sh) $(BIN)/python -m pytest tests/postgres tests/admin tests/datacatalog
+	VOLANT_TEST_POSTGRES_BIN=$$(scripts/system_postgres.sh) $(BIN)/python -m pytest tests/postgres tests/admin tests/datacatalog $(SIDE_BY_SIDE)
 
 test-newest: $(NEWEST)/.ready  ## the parts of the suite that depend on grpcio and protobuf, on the newest ones
-	$(NEWEST)/bin/python -m pytest $(NEWEST_TESTS) || $(NEWEST)/bin/python -m pytest $(NEWEST_TESTS) --last-failed --last-failed-no-failures none
+	$(NEWEST)/bin/python -m pytest $(NEWEST_TESTS) $(SIDE_BY_SIDE) || $(NEWEST)/bin/python -m pytest $(NEWEST_TESTS) --last-failed --last-failed-no-failures none
 
 NEWEST_TESTS := tests/contract tests/compiler tests/admin tests/engine tests/datacatalog tests/server tests/sdk
 

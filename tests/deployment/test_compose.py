@@ -27,7 +27,8 @@ def composed() -> Iterator[compose.Composed]:
     if sys.platform != "linux":
         pytest.skip("services need loopback addresses of their own, which Linux has")
     programs = postgres_binaries() or binaries.discover()[0].folder
-    with tempfile.TemporaryDirectory(prefix="volant-compose-") as folder:
+    # A process of the last task may still be leaving as its folder is removed.
+    with tempfile.TemporaryDirectory(prefix="volant-compose-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as somebody else
         made = compose.Composed(Path(folder), programs, f"127.{random.randint(1, 250)}.{random.randint(1, 250)}")
         yield made

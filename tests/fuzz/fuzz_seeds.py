@@ -1,6 +1,5 @@
 """What is on the server before the fuzzing: projects, entities, executions in several states, signals, artifacts."""
 
-import base64
 import dataclasses
 import hashlib
 import itertools
@@ -213,7 +212,9 @@ class Seeds:
         leave = threading.Event()
 
         def requests() -> Iterator[dispatch_pb2.AttachRequest]:
-            yield dispatch_pb2.AttachRequest(hello={"engine": "fuzz", "session": "fuzz-driver", "capacity": 1})
+            # With room beyond what a claim that is under way reserves: else the execution may go to the other engine.
+            hello = {"engine": "fuzz", "session": "fuzz-driver", "capacity": 10_000}
+            yield dispatch_pb2.AttachRequest(hello=hello)
             leave.wait(PATIENCE_S)
             yield dispatch_pb2.AttachRequest(detach={})
 
