@@ -3,6 +3,7 @@
 import asyncio
 import json
 import pathlib
+import random
 import time
 
 import pytest
@@ -11,7 +12,7 @@ pytest.importorskip("kubernetes_asyncio")
 
 from volant_core import clock, errors
 from volant_core import settings as core_settings
-from volant_engine.launchers.kubernetes import cluster, logs, making, merging, resources, settings
+from volant_engine.launchers.kubernetes import cluster, informer, kinds, logs, making, merging, resources, settings
 from volant_server.settings import ServerSettings
 
 SETTINGS = settings.KubernetesSettings()
@@ -124,3 +125,39 @@ def test_merging_joins_lists_and_replaces_values():
 def test_memory_grows_up_to_a_bound():
     assert resources.grown("1Gi", 2.0, "") == str(2 << 30)
     assert resources.grown("1Gi", 1.5, "1200Mi") == "1200Mi"
+
+
+class _Busy:
+    """An API server that refuses so often before it lists."""
+
+    def __init__(self, status: int, times: int) -> None:
+        self.status, self.times = status, times
+
+    async def list_objects(self, path: str, selector: str) -> tuple[list[cluster.Object], str]:
+        self.times -= 1
+        if self.times >= 0:
+            raise cluster.RefusedError(self.status, "", "storage is (re)initializing")
+        return [], "7"
+
+
+def listing(busy: _Busy, **changes: float) -> informer.Informer:
+    told = settings.KubernetesSettings(retry_seconds=(0.01, 0.02), **changes)
+    return informer.Informer(kinds.PODS, busy, told, random.Random(1), lambda *_: None)
+
+
+async def test_a_busy_server_is_asked_again_what_there_is():
+    busy = _Busy(429, 3)
+    await listing(busy).start()
+    assert busy.times == -1
+
+
+async def test_a_server_that_stays_busy_is_away():
+    with pytest.raises(errors.UnavailableError, match=r"does not list pods: storage is \(re\)initializing"):
+        await listing(_Busy(503, 1000), call_seconds=0.1).start()
+
+
+async def test_a_server_that_refuses_is_asked_once():
+    busy = _Busy(403, 3)
+    with pytest.raises(cluster.RefusedError):
+        await listing(busy).start()
+    assert busy.times == 2

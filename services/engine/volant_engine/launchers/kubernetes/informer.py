@@ -52,8 +52,22 @@ class Informer:
         """By the attempt's name, without what nobody reads."""
 
     async def start(self) -> None:
-        """Know what is there."""
-        await self._list()
+        """Know what is there. A busy server is asked again for a while: of a kind that is new it can't tell at once."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._settings.call_seconds
+        pause, longest = self._settings.retry_seconds
+        while True:
+            try:
+                return await self._list()
+            except cluster.RefusedError as refused:
+                if not refused.is_away:
+                    raise
+                if loop.time() > until:
+                    raise errors.UnavailableError(
+                        f"the Kubernetes API server does not list {self._kind.plural}: {refused.message}"
+                    ) from refused
+                await asyncio.sleep(max(pause, refused.retry_after))
+                pause = min(2 * pause, longest)
 
     async def run(self) -> None:
         """Follow, until cancelled."""
