@@ -127,16 +127,17 @@ def test_a_run_is_watched_broken_repaired_and_recovered(cli, project):
     broken = cli("run", "--remote", "--watch", training, "training", "--folds", "[1, 2, 3, 4]")
     assert broken.exit_code == 1
     assert "✔ n0 clean" in broken.stderr
-    assert re.search(r"✘ n1 map train  2/3  1 failed", broken.stderr), broken.stderr
+    # How far the others had come when one failed, which ends them.
+    assert re.search(r"✘ n1 map train  [012]/3  1 failed", broken.stderr), broken.stderr
     assert "ValueError: fold 4 is broken" in broken.stderr
-    assert re.search(r"n1\[\d\] map train │ training 2", broken.stderr)
+    assert re.search(r"n1\[\d\] map train │ training [234]", broken.stderr)
     name = name_of(broken)
     assert f"volant logs {name} n1" in broken.stderr
 
     shown = json.loads(cli("get", "execution", name, "-o", "json").stdout)
     assert (shown["phase"], {node["id"]: node["phase"] for node in shown["nodes"]}["n1"]) == ("FAILED", "FAILED")
     assert "✘ n1 map train" in cli("get", "execution", name).stdout
-    assert "training 3" in cli("logs", name, "n1").stdout
+    assert "training 4" in cli("logs", name, "n1").stdout
 
     forget(project)
     again = cli("replay", name, "n1", "--root", project.parent)
